@@ -1,0 +1,1 @@
+"""CrewAI: drop-in coordination, experts, executor and the swarm manager."""

@@ -1,0 +1,1 @@
+"""Each coordination protocol as a pluggy plugin, and the built-in patterns."""

@@ -1,0 +1,1 @@
+"""The protocols' algorithms: arrays in, arrays out, usable as a numerical library."""
