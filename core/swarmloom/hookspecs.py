@@ -74,15 +74,6 @@ class ContributionSpecs:
         Who may implement it: any plugin.
         """
 
-    @hookspec
-    def swarmloom_register_commands(self, register: Callable[[str, Callable[..., Any]], None]) -> None:
-        """Bring sub-commands for the command line.
-
-        :param register: call it with a name and a typer command function.
-
-        Who may implement it: any plugin.
-        """
-
 
 class CycleSpecs:
     """The round cycle: initialize, entangle, navigate, decide, execute, judge, evolve."""

@@ -1,4 +1,4 @@
-"""What a plugin brings: protocols, patterns, manager tools, report panels, commands."""
+"""What a plugin brings: protocols, patterns, manager tools, report panels."""
 
 from __future__ import annotations
 
