@@ -52,6 +52,8 @@ class Reply:
         What the call really cost; None bills the expert's declared price.
     tokens : int
         Tokens used, 0 where the expert counts none.
+    latency : float or None
+        Seconds the call took; None measures it (0 for an `inline` expert).
     raw : object
         What the caller wants back unchanged (a CrewAI TaskOutput, say); never recorded.
     """
@@ -59,6 +61,7 @@ class Reply:
     answer: str | None
     cost: float | None = None
     tokens: int = 0
+    latency: float | None = None
     raw: Any = None
 
 
@@ -189,7 +192,7 @@ class Verdict:
     stop : bool
         True when no further answer is worth its price.
     ask : tuple of int
-        Experts worth asking next, best first; empty leaves the choice to the mixture.
+        Experts to choose from next; empty leaves the choice among all to the mixture.
     """
 
     task: str
@@ -219,7 +222,7 @@ class Outcome:
     truth : str or None
         The right answer where feedback gave one.
     cost, latency : float
-        Sum of the ballots' costs; seconds from first call to verdict.
+        Sums of the ballots' costs (audits included) and latencies (without audits).
     """
 
     task: Task
