@@ -1,0 +1,383 @@
+"""Learning of the latent-difficulty panel: expectation maximisation over the paid answers.
+
+The E-step shares every answer out over {right, empty, popular wrong, other wrong} and every task
+over the difficulty classes (Dawid and Skene 1979, with the hidden classes of
+`panel_likelihood`); graded tasks count fully, ungraded ones with a weight that falls as grades
+come in. The M-step is empirical Bayes: counts are shrunk towards ``sigmoid(ability + slope * z)``
+with an ability per expert fitted to the data, topics towards all topics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from swarmloom_protocols.consensus._types import FloatArray, IntArray, kernel
+from swarmloom_protocols.consensus.panel_likelihood import NOTHING, OTHER, POPULAR, RIGHT
+
+__all__ = ["Counts", "History", "Learner", "Rates", "share_out"]
+
+
+class History(NamedTuple):
+    """Finished tasks, their calls in one run each.
+
+    Attributes
+    ----------
+    first : int64[tasks + 1]
+        Calls of task ``i`` are ``first[i]`` to ``first[i + 1]``.
+    expert, answer : int64[calls]
+    topic, n_options, truth : int64[tasks]
+        ``truth`` is the index of the right answer, -1 where not graded.
+    """
+
+    first: IntArray
+    expert: IntArray
+    answer: IntArray
+    topic: IntArray
+    n_options: IntArray
+    truth: IntArray
+
+
+class Counts(NamedTuple):
+    """Expected counts of one E-step.
+
+    Attributes
+    ----------
+    outcome : float64[experts, classes, 4]
+    difficulty : float64[topics, classes]
+    right, expected, calls : float64[topics, experts]
+        Right answers, right answers expected without the topic's own offset, and calls.
+    """
+
+    outcome: FloatArray
+    difficulty: FloatArray
+    right: FloatArray
+    expected: FloatArray
+    calls: FloatArray
+
+
+class Rates(NamedTuple):
+    """Parameters of the model.
+
+    Attributes
+    ----------
+    outcome : float64[experts, classes, 4]
+        Probabilities of {right, empty, popular wrong, other wrong} over all topics.
+    topical : float64[topics, experts, classes, 4]
+        The same with each topic's offset.
+    difficulty : float64[topics, classes]
+    ability : float64[experts]
+        Logit of being right on a task of middling difficulty.
+    """
+
+    outcome: FloatArray
+    topical: FloatArray
+    difficulty: FloatArray
+    ability: FloatArray
+
+
+@kernel
+def share_out(
+    history: History,
+    difficulty: FloatArray,
+    log_rates: FloatArray,
+    log_pairs: FloatArray,
+    right_rate: FloatArray,
+    ungraded_weight: float,
+    counts: Counts,
+) -> None:
+    """Add the expected counts of all tasks to ``counts`` (the E-step).
+
+    Parameters
+    ----------
+    history : History
+    difficulty : float64[topics, classes]
+    log_rates : float64[topics, experts, classes, 4]
+    log_pairs : float64[topics, experts, classes]
+        Logarithm of the whole wrong rate, which two-option tasks need.
+    right_rate : float64[experts, classes]
+        Right rates without topic offsets, for ``counts.expected``.
+    ungraded_weight : float
+    counts : Counts
+        Added to in place.
+    """
+    classes = difficulty.shape[1]
+    options = 1
+    for call in range(history.answer.shape[0]):
+        options = max(options, history.answer[call] + 1)
+    options = max(options, history.truth.max() + 1) if history.truth.shape[0] else options
+    right = np.empty((options + 1, classes))
+    popular = np.empty((options + 1, classes))
+    base = np.empty(classes)
+    for task in range(history.topic.shape[0]):
+        n_options = history.n_options[task]
+        weight = ungraded_weight if history.truth[task] < 0 else 1.0
+        if n_options < 2 or weight == 0.0:
+            continue
+        topic = history.topic[task]
+        for z in range(classes):
+            base[z] = np.log(difficulty[topic, z])
+        named = _weigh_task(history, task, log_rates[topic], log_pairs[topic], base, right, popular)
+        truth = history.truth[task]
+        _responsibilities(base, right[: named + 1], popular[: named + 1], n_options, truth)
+        _add_task(history, task, weight, base, right, popular, right_rate, counts)
+
+
+@kernel
+def _weigh_task(
+    history: History,
+    task: int,
+    log_rates: FloatArray,
+    log_pairs: FloatArray,
+    base: FloatArray,
+    right: FloatArray,
+    popular: FloatArray,
+) -> int:
+    """Fill log weights of one task; return its number of distinct answers, truth included."""
+    start, end = history.first[task], history.first[task + 1]
+    n_options = history.n_options[task]
+    named = history.truth[task] + 1
+    for call in range(start, end):
+        named = max(named, history.answer[call] + 1)
+    right[: named + 1] = 0.0
+    popular[: named + 1] = 0.0
+    spread = np.log(max(n_options, named) - 2.0) if max(n_options, named) > 2 else 0.0
+    for call in range(start, end):
+        expert, option = history.expert[call], history.answer[call] + 1
+        for z in range(base.shape[0]):
+            if option == 0:
+                base[z] += log_rates[expert, z, NOTHING]
+                continue
+            lured, other = log_rates[expert, z, POPULAR], log_rates[expert, z, OTHER] - spread
+            if n_options == 2:
+                lured = other = log_pairs[expert, z]
+            base[z] += other
+            right[option, z] += log_rates[expert, z, RIGHT] - other
+            popular[option, z] += lured - other
+    return named
+
+
+@kernel
+def _responsibilities(
+    base: FloatArray, right: FloatArray, popular: FloatArray, n_options: int, truth: int
+) -> None:
+    """Turn log weights into posteriors in place.
+
+    ``base`` becomes P(z), ``right`` P(z, o) and ``popular`` P(z, d), each given the answers (and
+    the truth, where it is known). Entry 0 is one single unnamed option.
+    """
+    named = right.shape[0] - 1
+    unnamed = max(n_options - named, 0)
+    top = -np.inf
+    for z in range(base.shape[0]):
+        top_right, top_popular = right[:, z].max(), popular[:, z].max()
+        base[z] += top_right + top_popular
+        right[:, z] = np.exp(right[:, z] - top_right)
+        popular[:, z] = np.exp(popular[:, z] - top_popular)
+        top = max(top, base[z])
+    total = 0.0
+    joint_right = np.zeros(named + 1)
+    joint_popular = np.zeros(named + 1)
+    for z in range(base.shape[0]):
+        weight = np.exp(base[z] - top)
+        joint_right[:] = 0.0
+        joint_popular[:] = 0.0
+        mass = 0.0
+        for option in range(named + 1):
+            if truth >= 0 and option != truth + 1:
+                continue
+            for other in range(named + 1):
+                pairs = _pairs(option, other, unnamed)
+                joint = weight * right[option, z] * popular[other, z] * pairs
+                joint_right[option] += joint
+                joint_popular[other] += joint
+                mass += joint
+        right[:, z] = joint_right
+        popular[:, z] = joint_popular
+        base[z] = mass
+        total += mass
+    if total > 0.0:
+        base /= total
+        right /= total
+        popular /= total
+
+
+@kernel
+def _pairs(option: int, other: int, unnamed: int) -> float:
+    """In how many ways two entries can be two different options."""
+    if option == 0 and other == 0:
+        return unnamed * max(unnamed - 1.0, 0.0)
+    if option == other:
+        return 0.0
+    return float(unnamed) if option == 0 or other == 0 else 1.0
+
+
+@kernel
+def _add_task(
+    history: History,
+    task: int,
+    weight: float,
+    base: FloatArray,
+    right: FloatArray,
+    popular: FloatArray,
+    right_rate: FloatArray,
+    counts: Counts,
+) -> None:
+    """Add one task's posteriors to the counts."""
+    topic = history.topic[task]
+    for z in range(base.shape[0]):
+        counts.difficulty[topic, z] += weight * base[z]
+    for call in range(history.first[task], history.first[task + 1]):
+        expert, option = history.expert[call], history.answer[call] + 1
+        counts.calls[topic, expert] += weight
+        for z in range(base.shape[0]):
+            counts.expected[topic, expert] += weight * base[z] * right_rate[expert, z]
+            if option == 0:
+                counts.outcome[expert, z, NOTHING] += weight * base[z]
+                continue
+            other = max(base[z] - right[option, z] - popular[option, z], 0.0)
+            counts.right[topic, expert] += weight * right[option, z]
+            counts.outcome[expert, z, RIGHT] += weight * right[option, z]
+            counts.outcome[expert, z, POPULAR] += weight * popular[option, z]
+            counts.outcome[expert, z, OTHER] += weight * other
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The M-step and the loop around it.
+
+    Parameters
+    ----------
+    lean : float64[experts]
+        Prior offset of each expert's ability, from its price.
+    classes, slope, strength : int, float, float
+        Difficulty classes, logits from the middle to the easiest class, and the weight of the
+        prior in pseudo-answers a class.
+    ability_spread : float
+        Standard deviation of abilities around their mean plus ``lean``, in logits.
+    topic_strength : float
+        Calls at which a topic's offset of an expert is halved.
+    difficulty_strength : float
+        Pseudo-tasks that shrink a topic's difficulty towards all topics'.
+    """
+
+    lean: FloatArray
+    classes: int
+    slope: float
+    strength: float
+    ability_spread: float
+    topic_strength: float
+    difficulty_strength: float
+
+    @property
+    def levels(self) -> FloatArray:
+        """Ease of the classes in logits, hardest first."""
+        return self.slope * np.linspace(-1.0, 1.0, self.classes)
+
+    def start(self, n_topics: int) -> Rates:
+        """Return the rates before any answer."""
+        ability = self.lean + 0.3
+        counts = self.no_counts(n_topics)
+        return self._rates(counts, ability)
+
+    def no_counts(self, n_topics: int) -> Counts:
+        """Return counts of zero."""
+        n_experts = self.lean.shape[0]
+        return Counts(
+            np.zeros((n_experts, self.classes, 4)),
+            np.zeros((n_topics, self.classes)),
+            *(np.zeros((n_topics, n_experts)) for _ in range(3)),
+        )
+
+    def refit(self, rates: Rates, history: History, ungraded_weight: float, sweeps: int) -> Rates:
+        """Run ``sweeps`` rounds of expectation maximisation from ``rates``."""
+        for _ in range(sweeps):
+            counts = self.no_counts(rates.difficulty.shape[0])
+            log_rates = np.log(rates.topical)
+            pairs = np.log(rates.topical[..., POPULAR] + rates.topical[..., OTHER])
+            share_out(
+                history,
+                rates.difficulty,
+                log_rates,
+                pairs,
+                np.ascontiguousarray(rates.outcome[..., RIGHT]),
+                ungraded_weight,
+                counts,
+            )
+            rates = self._rates(counts, self._abilities(counts, rates.ability))
+        return rates
+
+    def _abilities(self, counts: Counts, ability: FloatArray) -> FloatArray:
+        """Fit the abilities by Newton steps on their posterior (logistic, normal prior)."""
+        right = counts.outcome[..., RIGHT]
+        calls = counts.outcome.sum(axis=-1)
+        precision = self.ability_spread**-2.0
+        evidence = calls.sum(axis=1)
+        for _ in range(4):
+            trust = evidence / (evidence + 4.0) + 1e-3
+            centre = np.average(ability - self.lean, weights=trust) + self.lean
+            chance = _sigmoid(ability[:, None] + self.levels)
+            slope = (right - calls * chance).sum(axis=1) - precision * (ability - centre)
+            curvature = (calls * chance * (1.0 - chance)).sum(axis=1) + precision
+            ability = ability + np.clip(slope / curvature, -1.0, 1.0)
+        return ability
+
+    def _rates(self, counts: Counts, ability: FloatArray) -> Rates:
+        outcome = self._outcome_rates(counts.outcome, ability)
+        offset = self._topic_offsets(counts)
+        return Rates(
+            outcome, shifted(outcome, offset), self._difficulties(counts.difficulty), ability
+        )
+
+    def _outcome_rates(self, outcome: FloatArray, ability: FloatArray) -> FloatArray:
+        """Shrink outcome counts towards the ability curve and the experts' common way to fail."""
+        pooled = outcome.sum(axis=(0, 1)) + np.array([0.0, 1.0, 8.0, 11.0])
+        failures = pooled[1:] / pooled[1:].sum()
+        chance = _sigmoid(ability[:, None] + self.levels)
+        prior = np.concatenate(
+            [chance[..., None], (1.0 - chance)[..., None] * failures], axis=-1
+        )
+        weighed = outcome + self.strength * prior
+        return weighed / weighed.sum(axis=-1, keepdims=True)
+
+    def _topic_offsets(self, counts: Counts) -> FloatArray:
+        calls = counts.calls
+        observed = _logit((counts.right + 0.5) / (calls + 1.0))
+        expected = _logit((counts.expected + 0.5) / (calls + 1.0))
+        return calls / (calls + self.topic_strength) * (observed - expected)
+
+    def _difficulties(self, counts: FloatArray) -> FloatArray:
+        overall = counts.sum(axis=0) + 2.0
+        overall = overall / overall.sum()
+        weighed = counts + self.difficulty_strength * overall
+        return weighed / weighed.sum(axis=-1, keepdims=True)
+
+
+def shifted(outcome: FloatArray, offset: FloatArray) -> FloatArray:
+    """Move right rates by logits, the failures keeping their shares.
+
+    Parameters
+    ----------
+    outcome : float64[experts, classes, 4]
+    offset : float64[topics, experts]
+
+    Returns
+    -------
+    float64[topics, experts, classes, 4]
+    """
+    right = outcome[..., RIGHT]
+    moved = _sigmoid(_logit(right) + offset[..., None])
+    rest = (1.0 - moved) / (1.0 - right)
+    topical = outcome * rest[..., None]
+    topical[..., RIGHT] = moved
+    return topical
+
+
+def _sigmoid(logit: FloatArray) -> FloatArray:
+    return 1.0 / (1.0 + np.exp(-logit))
+
+
+def _logit(chance: FloatArray) -> FloatArray:
+    return np.log(chance) - np.log1p(-chance)

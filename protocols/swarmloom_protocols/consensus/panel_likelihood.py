@@ -1,0 +1,175 @@
+"""Likelihood of the latent-difficulty panel: what a set of answers says about the truth.
+
+A task has a hidden difficulty class ``z``, a true option ``o`` and one *popular* wrong option
+``d``. Given the three, experts answer independently: expert ``j`` is right with probability
+``c[j, z]``, gives no answer with ``e[j, z]``, falls for the popular wrong option with ``w[j, z]``
+and spreads ``u[j, z]`` evenly over the other ``n - 2`` options. Sharing ``z`` and ``d`` is what
+makes two weak experts that agree count for little. The model is Dawid and Skene's (1979) with
+item difficulty and a common distractor added.
+
+For one class the joint weight factorises,
+
+    P(z, o, d, answers) = base[z] * right[z, o] * popular[z, d],    o != d,
+
+where ``right`` and ``popular`` are likelihood ratios against the "any other option" rate, and all
+options nobody has named share one entry, index 0. Named answers have the indices 1, 2, ...
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from swarmloom_protocols.consensus._types import FloatArray, IntArray, kernel
+
+__all__ = ["EMPTY", "Evidence", "marginals", "new_evidence", "option_rates", "weigh_answers"]
+
+EMPTY = -1
+"""The answer of an expert that gave none: a failure, a timeout, nothing readable."""
+
+RIGHT, NOTHING, POPULAR, OTHER = 0, 1, 2, 3
+
+
+class Evidence(NamedTuple):
+    """Joint weights of a task, one slice a level of the look-ahead (level 0 is the task itself).
+
+    Attributes
+    ----------
+    base : float64[levels, classes]
+    right, popular : float64[levels, options, classes]
+        Likelihood ratios of an option being the truth, or the popular wrong one; entry 0 stands
+        for each single option that nobody has named.
+    truth : float64[levels, options, classes]
+        ``P(z, o)`` up to a constant: `marginals` fills it.
+    named : int64[levels]
+        How many distinct answers have been given.
+    """
+
+    base: FloatArray
+    right: FloatArray
+    popular: FloatArray
+    truth: FloatArray
+    named: IntArray
+
+
+def new_evidence(levels: int, options: int, classes: int) -> Evidence:
+    """Scratch room for tasks of at most ``options`` distinct answers."""
+    shape = (levels, options + 1, classes)
+    return Evidence(
+        np.zeros((levels, classes)),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(levels, np.int64),
+    )
+
+
+def option_rates(rates: FloatArray, n_options: int) -> FloatArray:
+    """Turn class rates into the likelihood of one given option.
+
+    Parameters
+    ----------
+    rates : float64[..., 4]
+        Probabilities of {right, empty, popular wrong, other wrong}.
+    n_options : int
+        Number of options of the task, at least 1.
+
+    Returns
+    -------
+    float64[..., 4]
+        The last column divided over the ``n_options - 2`` other options. With two options every
+        wrong answer is the popular one; with one option no answer can be wrong.
+    """
+    single = rates.copy()
+    if n_options > 2:
+        single[..., OTHER] /= n_options - 2
+        return single
+    single[..., POPULAR] += single[..., OTHER]
+    if n_options == 1:
+        single[..., RIGHT] += single[..., POPULAR]
+        single[..., POPULAR] = np.finfo(np.float64).tiny ** 0.25
+    # No third option exists, so this rate cancels out; it only has to be positive.
+    single[..., OTHER] = single[..., POPULAR]
+    return single
+
+
+@kernel
+def weigh_answers(
+    prior: FloatArray,
+    log_rates: FloatArray,
+    experts: IntArray,
+    answers: IntArray,
+    evidence: Evidence,
+) -> None:
+    """Fill level 0 of ``evidence`` from the answers given.
+
+    Parameters
+    ----------
+    prior : float64[classes]
+        Probability of each difficulty class.
+    log_rates : float64[experts, classes, 4]
+        Logarithm of `option_rates`.
+    experts, answers : int64[calls]
+        Who was asked and the answer given: 0, 1, ... or ``EMPTY``.
+    evidence : Evidence
+        Overwritten at level 0.
+    """
+    classes = prior.shape[0]
+    named = 0
+    for call in range(answers.shape[0]):
+        named = max(named, answers[call] + 1)
+    evidence.named[0] = named
+    base, right, popular = evidence.base[0], evidence.right[0], evidence.popular[0]
+    right[: named + 1] = 0.0
+    popular[: named + 1] = 0.0
+    for z in range(classes):
+        base[z] = np.log(prior[z])
+    for call in range(answers.shape[0]):
+        rate, option = log_rates[experts[call]], answers[call] + 1
+        for z in range(classes):
+            if option == 0:
+                base[z] += rate[z, NOTHING]
+            else:
+                base[z] += rate[z, OTHER]
+                right[option, z] += rate[z, RIGHT] - rate[z, OTHER]
+                popular[option, z] += rate[z, POPULAR] - rate[z, OTHER]
+    _leave_logarithms(base, right[: named + 1], popular[: named + 1])
+
+
+@kernel
+def _leave_logarithms(base: FloatArray, right: FloatArray, popular: FloatArray) -> None:
+    """Exponentiate in place, every factor scaled so that its largest value is 1."""
+    for z in range(base.shape[0]):
+        top_right, top_popular = right[:, z].max(), popular[:, z].max()
+        base[z] += top_right + top_popular
+        for option in range(right.shape[0]):
+            right[option, z] = np.exp(right[option, z] - top_right)
+            popular[option, z] = np.exp(popular[option, z] - top_popular)
+    top = base.max()
+    for z in range(base.shape[0]):
+        base[z] = np.exp(base[z] - top)
+
+
+@kernel
+def marginals(evidence: Evidence, level: int, n_options: float) -> float:
+    """Fill ``truth[level]`` with ``P(z, o)`` and return the total weight.
+
+    Entry 0 is the weight of one single unnamed option; there are ``n_options - named`` of them.
+    """
+    base, right = evidence.base[level], evidence.right[level]
+    popular, truth = evidence.popular[level], evidence.truth[level]
+    named = evidence.named[level]
+    unnamed = n_options - named
+    total = 0.0
+    for option in range(named + 1):
+        count = 1.0 if option else unnamed
+        for z in range(base.shape[0]):
+            rest = popular[0, z] * (unnamed if option else max(unnamed - 1.0, 0.0))
+            # A direct sum: subtracting from a common total cancels when one answer dominates.
+            for other in range(1, named + 1):
+                if other != option:
+                    rest += popular[other, z]
+            truth[option, z] = base[z] * right[option, z] * rest
+            total += count * truth[option, z]
+    return total
