@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from difflib import get_close_matches
@@ -274,9 +275,38 @@ class Swarm:
             run.solve_now(tasks)
         return run.close()
 
-    def solve(self, task: Task) -> Outcome:
-        """Solve a single task in a run of its own."""
+    def ask(self, question: str, options: int | None = None) -> Outcome:
+        """Ask the experts one question, in the run that is open or in one of its own.
+
+        Parameters
+        ----------
+        question : str
+        options : int, optional
+            Number of possible answers; None for free text.
+        """
+        task = Task(f"ask-{uuid.uuid4().hex[:12]}", question, topic="ask", options=options)
+        if self._runs:
+            return self._runs[-1].solve_now([task])[0]
         return self.run([task]).outcomes[0]
+
+    def state(self) -> dict[str, Any]:
+        """Give a JSON-ready picture of the swarm: experts, mixture, shares, calls, cost, load."""
+        run = self._runs[-1] if self._runs else None
+        calls, cost = run.spent if run else (0, 0.0)
+        load = run.in_flight.tolist() if run else [0] * len(self.experts)
+        return {
+            "pattern": self.pattern,
+            "weights": self.weights,
+            "shares": run.shares if run else {},
+            "finished": len(run.finished) if run else 0,
+            "calls": calls,
+            "cost": cost,
+            "experts": [
+                {"name": expert.name, "price": expert.price, "in_flight": busy}
+                for expert, busy in zip(self.experts, load, strict=True)
+            ],
+            "plugins": {record.name: str(record.state) for record in self.host.report()},
+        }
 
     def detach(self, run: Run) -> None:
         """Forget a run that was closed."""
