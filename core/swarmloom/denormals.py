@@ -7,6 +7,8 @@ own), gives the same numbers on every device and keeps loops free of branches.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from swarmloom.jit import kernel
@@ -15,17 +17,19 @@ __all__ = ["flush_float32", "flush_float64"]
 
 SMALLEST_FLOAT32 = np.finfo(np.float32).smallest_normal
 SMALLEST_FLOAT64 = np.finfo(np.float64).smallest_normal
-ZERO_FLOAT32 = np.float32(0.0)
-ZERO_FLOAT64 = np.float64(0.0)
+# Of the narrower type, so that the result keeps the type of the value.
+ZERO: Any = np.float32(0.0)
 
 
 @kernel
-def flush_float32(value: np.float32) -> np.float32:
-    """Return 0 for a denormal float32, any other value (NaN and infinities too) as it is."""
-    return ZERO_FLOAT32 if abs(value) < SMALLEST_FLOAT32 else value
+def flush_float32(value: float) -> float:
+    """Return 0 for what a float32 holds as a denormal, any other value, NaN too, as it is."""
+    flushed: float = ZERO if abs(value) < SMALLEST_FLOAT32 else value
+    return flushed
 
 
 @kernel
-def flush_float64(value: np.float64) -> np.float64:
-    """Return 0 for a denormal float64, any other value (NaN and infinities too) as it is."""
-    return ZERO_FLOAT64 if abs(value) < SMALLEST_FLOAT64 else value
+def flush_float64(value: float) -> float:
+    """Return 0 for a denormal float64, any other value, NaN too, as it is."""
+    flushed: float = ZERO if abs(value) < SMALLEST_FLOAT64 else value
+    return flushed
