@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from swarmloom.backtest import read_answers, read_costs
 from swarmloom.backtest.answers import Columns, make_table
 from swarmloom.backtest.costs import match_costs
