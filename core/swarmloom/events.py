@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     """Kinds of events, in the order in which a run meets them."""
 
     RUN_STARTED = "run_started"
+    RUN_RESUMED = "run_resumed"
     TASK_OPENED = "task_opened"
     DECISION = "decision"
     BALLOT = "ballot"

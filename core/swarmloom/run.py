@@ -237,11 +237,13 @@ class Run:
 
         index_of = {expert.name: index for index, expert in enumerate(self._swarm.experts)}
         state = replay(self._swarm.ledger.events(run_id), index_of)
+        self._swarm.ledger.resume(run_id)
         self._restored = state
         self._round = state.next_round
-        self._known = {outcome.task.id: outcome for outcome in state.outcomes}
-        for outcome in state.outcomes:
-            self._cycle.evolve([outcome])
+        self._shares, self._decisions = state.share_totals, state.decisions
+        for batch in state.batches:
+            self._known.update((outcome.task.id, outcome) for outcome in batch)
+            self._cycle.evolve(batch)
         for ballot in state.ballots:
             self._book(ballot)
         return run_id
