@@ -1,0 +1,478 @@
+"""Decaying trails of success and failure by topic × expert, kept apart for each depositor.
+
+An amount x₀ left at time t₀ is worth x(t) = x₀·2^(−(t−t₀)/h) when it is read at t: nothing is
+touched in between, so a deposit costs O(1) however much is stored. Time is counted in finished
+tasks (`TrailTable.advance`), never by a clock, so that a run is reproducible from its seed.
+
+Three lines of defence keep one depositor from deciding for all: amounts are kept per depositor, a
+depositor's word on one cell counts for at most its cap, and a depositor whose word disagrees with
+the others' beyond chance loses weight (`swarmloom_protocols.stigmergy.trust`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from swarmloom.device import Device
+from swarmloom.errors import InputError
+from swarmloom_protocols.stigmergy.decay_kernels import decayed
+from swarmloom_protocols.stigmergy.trust import learned_trust
+
+__all__ = ["Reading", "TrailTable"]
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_FIRST_ROOM = 16
+_STATE_VERSION = 1
+# Farther from certainty the log-odds of a float32 rate would become infinite.
+_RATE_MARGIN = 1e-6
+# Far from the largest float32, in which amounts are read.
+_LARGEST_AMOUNT = 1e30
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is sensed at one topic × expert cell.
+
+    Attributes
+    ----------
+    success, failure : float
+        Decayed, capped and trusted amounts, in observations.
+    by_depositor : mapping of int to (float, float)
+        Decayed success and failure amounts of each depositor, before cap and trust.
+    """
+
+    success: float
+    failure: float
+    by_depositor: Mapping[int, tuple[float, float]]
+
+
+class TrailTable:
+    """Trails of what worked: (topic, expert, depositor) → success and failure amounts.
+
+    Topics, experts and depositors are rows ≥ 0 that the caller hands out; the table stores only
+    triples that were deposited. Not safe for concurrent writers: the caller holds the lock.
+
+    Parameters
+    ----------
+    half_life : float or None
+        Finished tasks after which an amount is worth half; None keeps amounts for ever.
+    topic_prior : float
+        Observations (> 0) that an expert's rate over all topics counts for on each single topic.
+    expert_prior : float
+        Observations (> 0) that the crew's rate counts for in an expert's rate over all topics.
+    device : {"auto", "cpu", "cuda"}
+        Where amounts are decayed.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not finite and positive.
+
+    Notes
+    -----
+    Rates are posterior means of a Beta prior at three levels, as in empirical-Bayes shrinkage
+    (Efron & Morris 1975): the crew's rate around 1/2, an expert's around the crew's, a cell's
+    around the expert's. A topic never seen before starts from what is known of the expert.
+
+    Examples
+    --------
+    >>> table = TrailTable(half_life=10.0)
+    >>> table.deposit(topic=0, expert=1, depositor=0, success=4.0)
+    >>> table.advance(10.0)
+    >>> table.sense(0, 1).success
+    2.0
+    """
+
+    def __init__(
+        self,
+        *,
+        half_life: float | None = None,
+        topic_prior: float = 4.0,
+        expert_prior: float = 4.0,
+        device: Device = "auto",
+    ) -> None:
+        self._half_life = math.inf if half_life is None else _positive("half_life", half_life)
+        self._topic_prior = _positive("topic_prior", topic_prior)
+        self._expert_prior = _positive("expert_prior", expert_prior)
+        self._device: Device = device
+        self._now = 0.0
+        self._slots: dict[tuple[int, int, int], int] = {}
+        self._cells: dict[tuple[int, int], int] = {}
+        # Rows: topic, expert, depositor, cell; columns: one slot a triple, with room to grow.
+        self._keys: IntArray = np.zeros((4, _FIRST_ROOM), dtype=np.int64)
+        self._amounts: Float64Array = np.zeros((2, _FIRST_ROOM))
+        self._times: Float64Array = np.zeros(_FIRST_ROOM)
+        self._fixed_trust: dict[int, float] = {}
+        self._caps: dict[int, float] = {}
+        self._weighed: tuple[Float64Array, Float64Array] | None = None
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def appoint(self, depositor: int, *, trust: float | None, cap: float | None) -> None:
+        """Say how far a depositor is believed.
+
+        Depositors that were never appointed have no cap, and their trust is learned.
+
+        Parameters
+        ----------
+        depositor : int
+            Its row, ≥ 0.
+        trust : float or None
+            Weight of its observations (≥ 0); None learns it from how well it agrees with others.
+        cap : float or None
+            Observations that its word on one cell counts for at most (> 0); None for no limit.
+        """
+        depositor = _row("depositor", depositor)
+        self._fixed_trust.pop(depositor, None)
+        self._caps.pop(depositor, None)
+        if trust is not None:
+            self._fixed_trust[depositor] = _amount("trust", trust)
+        if cap is not None:
+            self._caps[depositor] = _positive("cap", cap)
+        self._weighed = None
+
+    def deposit(
+        self,
+        topic: int,
+        expert: int,
+        depositor: int,
+        success: float = 0.0,
+        failure: float = 0.0,
+        time: float | None = None,
+    ) -> None:
+        """Add observations to a trail, in O(1).
+
+        Parameters
+        ----------
+        topic, expert, depositor : int
+            Rows, ≥ 0.
+        success, failure : float
+            Observations to add (0 to 1e30).
+        time : float, optional
+            When they were made; now by default. What is older than the trail's last deposit is
+            decayed to that moment first.
+
+        Raises
+        ------
+        InputError
+            If an amount is negative, NaN or infinite, a row is negative, or `time` is in the
+            future.
+        """
+        added = np.array([_amount("success", success), _amount("failure", failure)])
+        when = self._now if time is None else self._past(time)
+        slot = self._slot(
+            (_row("topic", topic), _row("expert", expert), _row("depositor", depositor))
+        )
+        latest = max(when, self._times[slot])
+        self._amounts[:, slot] *= self._factor(latest - self._times[slot])
+        self._amounts[:, slot] += added * self._factor(latest - when)
+        self._times[slot] = latest
+        self._weighed = None
+
+    def advance(self, finished: float = 1.0) -> None:
+        """Let time pass.
+
+        Parameters
+        ----------
+        finished : float
+            Tasks finished since (0 to 1e30).
+        """
+        self._now += _amount("finished", finished)
+        self._weighed = None
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Return how many (topic, expert, depositor) trails there are."""
+        return len(self._slots)
+
+    @property
+    def now(self) -> float:
+        """Finished tasks so far: the time at which trails are read."""
+        return self._now
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in use."""
+        return self._keys.nbytes + self._amounts.nbytes + self._times.nbytes
+
+    @property
+    def total(self) -> float:
+        """Observations behind everything that is known now: decayed, capped, trusted."""
+        success, failure = self._evidence()
+        return float(success.sum() + failure.sum())
+
+    def trust(self, depositor: int) -> float:
+        """Return the weight of a depositor's observations: appointed or learned, 1 when unknown."""
+        return float(self._trust(self._decayed())[_row("depositor", depositor)])
+
+    def sense(self, topic: int, expert: int) -> Reading:
+        """Read one cell.
+
+        Parameters
+        ----------
+        topic, expert : int
+            Rows, ≥ 0.
+
+        Returns
+        -------
+        Reading
+        """
+        success, failure = self.counts([topic], [expert])
+        mine = (self._keys[0] == topic) & (self._keys[1] == expert)
+        slots = np.flatnonzero(mine[: len(self)])
+        raw = self._decayed()[:, slots].T.tolist()
+        depositors = self._keys[2, slots].tolist()
+        pairs = {who: (amount[0], amount[1]) for who, amount in zip(depositors, raw, strict=True)}
+        return Reading(float(success[0, 0]), float(failure[0, 0]), pairs)
+
+    def counts(
+        self, topics: Sequence[int] | IntArray, experts: Sequence[int] | IntArray
+    ) -> tuple[Float64Array, Float64Array]:
+        """Give decayed, capped and trusted success and failure amounts.
+
+        Parameters
+        ----------
+        topics : sequence of int, length T
+            Rows; may repeat, and need never have been seen.
+        experts : sequence of int, length E
+            Rows, without repetition.
+
+        Returns
+        -------
+        success, failure : ndarray of float64, shape (T, E)
+            In observations.
+        """
+        wanted, back = np.unique(_rows("topics", topics), return_inverse=True)
+        column_of = _places(_rows("experts", experts), self._keys[1])
+        row_of = _places(wanted, self._keys[0])
+        rows, columns = row_of[self._keys[0, : len(self)]], column_of[self._keys[1, : len(self)]]
+        inside = (rows >= 0) & (columns >= 0)
+        shape = (len(wanted), len(experts))
+        flat = rows[inside] * shape[1] + columns[inside]
+        success, failure = self._evidence()
+        size = shape[0] * shape[1]
+        return (
+            _sums(flat, success[inside], size).reshape(shape)[back],
+            _sums(flat, failure[inside], size).reshape(shape)[back],
+        )
+
+    def crew_rate(self) -> float:
+        """Return the success rate over everything, shrunk to 1/2."""
+        success, failure = (float(amount.sum()) for amount in self._evidence())
+        return (success + self._expert_prior / 2) / (success + failure + self._expert_prior)
+
+    def expert_rates(self, experts: Sequence[int] | IntArray) -> Float64Array:
+        """Give each expert's success rate over all topics, shrunk to the crew's.
+
+        Parameters
+        ----------
+        experts : sequence of int, length E
+
+        Returns
+        -------
+        ndarray of float64, shape (E,)
+            In (0, 1).
+        """
+        rows = _rows("experts", experts)
+        size = int(max(rows.max(initial=-1), self._keys[1].max())) + 1
+        columns = self._keys[1, : len(self)]
+        success, failure = (_sums(columns, amount, size)[rows] for amount in self._evidence())
+        prior = self._expert_prior
+        return (success + prior * self.crew_rate()) / (success + failure + prior)
+
+    def affinity(
+        self,
+        topics: Sequence[int] | IntArray,
+        experts: Sequence[int] | IntArray,
+        rng: np.random.Generator | None = None,
+    ) -> Float32Array:
+        """Give the log-odds of each expert's success rate on each topic.
+
+        Parameters
+        ----------
+        topics : sequence of int, length T
+            Topic row of each task.
+        experts : sequence of int, length E
+        rng : numpy.random.Generator, optional
+            Draws the rates from their posterior (Thompson 1933) instead of taking its mean, so
+            that what is little known is tried.
+
+        Returns
+        -------
+        ndarray of float32, shape (T, E)
+            Finite; 0 = even odds.
+        """
+        success, failure = self.counts(topics, experts)
+        prior = self._topic_prior * self.expert_rates(experts)
+        rate = _rates(success + prior, failure + self._topic_prior - prior, rng)
+        rate = np.clip(rate, _RATE_MARGIN, 1.0 - _RATE_MARGIN)
+        return np.log(rate / (1.0 - rate)).astype(np.float32)
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Give everything that is stored, as arrays and numbers, for `restore`."""
+        used = len(self)
+        return {
+            "version": _STATE_VERSION,
+            "now": self._now,
+            "keys": self._keys[:3, :used].copy(),
+            "amounts": self._amounts[:, :used].copy(),
+            "times": self._times[:used].copy(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Replace what is stored by what `state` gave; parameters and appointments stay.
+
+        Raises
+        ------
+        InputError
+            If the state is of another version or holds amounts or times that cannot be.
+        """
+        keys, amounts, times = _checked_state(state)
+        self._now = float(state["now"])
+        self._slots, self._cells = {}, {}
+        room = max(_FIRST_ROOM, len(times))
+        self._keys, self._amounts = np.zeros((4, room), dtype=np.int64), np.zeros((2, room))
+        self._times = np.zeros(room)
+        for triple in keys.T.tolist():
+            self._slot((triple[0], triple[1], triple[2]))
+        self._amounts[:, : len(times)], self._times[: len(times)] = amounts, times
+        self._weighed = None
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _slot(self, triple: tuple[int, int, int]) -> int:
+        slot = self._slots.get(triple)
+        if slot is None:
+            slot = len(self._slots)
+            if slot == self._keys.shape[1]:
+                self._grow()
+            cell = self._cells.setdefault(triple[:2], len(self._cells))
+            self._keys[:, slot] = (*triple, cell)
+            self._times[slot] = self._now
+            self._slots[triple] = slot
+        return slot
+
+    def _grow(self) -> None:
+        room = self._keys.shape[1]
+        self._keys = np.pad(self._keys, ((0, 0), (0, room)))
+        self._amounts = np.pad(self._amounts, ((0, 0), (0, room)))
+        self._times = np.pad(self._times, (0, room))
+
+    def _factor(self, age: float) -> float:
+        return float(2.0 ** (-age / self._half_life))
+
+    def _past(self, time: float) -> float:
+        if not (math.isfinite(time) and time <= self._now):
+            raise InputError(f"time is {time}; allowed: finite and at most now, {self._now}")
+        return float(time)
+
+    def _decayed(self) -> Float64Array:
+        used = len(self)
+        if math.isinf(self._half_life):
+            return self._amounts[:, :used]
+        amounts = self._amounts[:, :used]
+        times = np.broadcast_to(self._times[:used], amounts.shape)
+        left = decayed(amounts, times, self._now, self._half_life, device=self._device)
+        return left.astype(np.float64)
+
+    def _capped(self, amounts: Float64Array) -> Float64Array:
+        if not self._caps:
+            return amounts
+        depositors = self._keys[2, : len(self)]
+        caps = np.full(int(depositors.max(initial=0)) + 1, np.inf)
+        for depositor, cap in self._caps.items():
+            if depositor < len(caps):
+                caps[depositor] = cap
+        total = amounts.sum(axis=0)
+        share: Float64Array = np.minimum(1.0, caps[depositors] / np.maximum(total, 1e-300))
+        return amounts * share
+
+    def _trust(self, amounts: Float64Array) -> Float64Array:
+        """Weight of each depositor, one more row than seen so that strangers have one too."""
+        depositors = self._keys[2, : len(self)]
+        size = max([int(depositors.max(initial=0)), *self._fixed_trust]) + 2
+        fixed = np.full(size, np.nan)
+        for depositor, trust in self._fixed_trust.items():
+            fixed[depositor] = trust
+        return learned_trust(self._capped(amounts), self._keys[3, : len(self)], depositors, fixed)
+
+    def _evidence(self) -> tuple[Float64Array, Float64Array]:
+        """Success and failure of each slot after decay, cap and trust."""
+        if self._weighed is None:
+            amounts = self._decayed()
+            weights = self._trust(amounts)[self._keys[2, : len(self)]]
+            success, failure = self._capped(amounts) * weights
+            self._weighed = success, failure
+        return self._weighed
+
+
+def _rates(
+    success: Float64Array, failure: Float64Array, rng: np.random.Generator | None
+) -> Float64Array:
+    return success / (success + failure) if rng is None else rng.beta(success, failure)
+
+
+def _sums(places: IntArray, amounts: Float64Array, size: int) -> Float64Array:
+    # Without any amount bincount would count, in integers.
+    return np.bincount(places, amounts, size).astype(np.float64, copy=False)
+
+
+def _places(rows: IntArray, stored: IntArray) -> IntArray:
+    """Table that gives the place of a row within `rows`, −1 for one that is not among them."""
+    places = np.full(int(max(rows.max(initial=0), stored.max())) + 1, -1, dtype=np.int64)
+    places[rows] = np.arange(len(rows))
+    return places
+
+
+def _amount(name: str, value: float) -> float:
+    if not 0 <= value <= _LARGEST_AMOUNT:
+        raise InputError(f"{name} is {value}; allowed: 0 to {_LARGEST_AMOUNT:g}")
+    return float(value)
+
+
+def _positive(name: str, value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name} is {value}; allowed: finite and > 0")
+    return float(value)
+
+
+def _row(name: str, value: int) -> int:
+    if value < 0:
+        raise InputError(f"{name} is {value}; rows count from 0")
+    return int(value)
+
+
+def _rows(name: str, values: Sequence[int] | IntArray) -> IntArray:
+    rows = np.asarray(values, dtype=np.int64)
+    if rows.ndim != 1 or rows.min(initial=0) < 0:
+        raise InputError(f"{name} must be a sequence of rows ≥ 0")
+    return rows
+
+
+def _checked_state(state: Mapping[str, Any]) -> tuple[IntArray, Float64Array, Float64Array]:
+    if state.get("version") != _STATE_VERSION:
+        raise InputError(f"trails of version {state.get('version')}; known: {_STATE_VERSION}")
+    keys = np.asarray(state["keys"], dtype=np.int64)
+    amounts = np.asarray(state["amounts"], dtype=np.float64)
+    times = np.asarray(state["times"], dtype=np.float64)
+    if keys.shape != (3, len(times)) or amounts.shape != (2, len(times)):
+        raise InputError("trails: keys, amounts and times differ in length")
+    if not (np.isfinite(amounts).all() and (amounts >= 0).all() and (keys >= 0).all()):
+        raise InputError("trails: amounts must be finite and ≥ 0, rows ≥ 0")
+    if not (np.isfinite(times).all() and times.max(initial=0.0) <= state["now"]):
+        raise InputError("trails: times must be finite and not in the future")
+    if len(np.unique(keys, axis=1).T) != len(times):
+        raise InputError("trails: a (topic, expert, depositor) triple occurs twice")
+    return keys, amounts, times
