@@ -11,9 +11,9 @@ import functools
 import importlib
 import importlib.util
 import math
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -201,7 +201,12 @@ def find_kernels(package: ModuleType) -> dict[str, CudaKernel]:
     dict of str to CudaKernel
         By `CudaKernel.name`.
     """
-    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-    modules = [importlib.import_module(one.name) for one in found if one.name.endswith("_cuda")]
-    kernels = [value for module in modules for value in vars(module).values()]
-    return {one.name: one for one in kernels if isinstance(one, CudaKernel)}
+    names = [name for root in package.__path__ for name in _cuda_modules(Path(root), package)]
+    values = [value for name in names for value in vars(importlib.import_module(name)).values()]
+    return {value.name: value for value in values if isinstance(value, CudaKernel)}
+
+
+def _cuda_modules(root: Path, package: ModuleType) -> list[str]:
+    # By their files: walking the package would import all of it.
+    found = [path.relative_to(root).with_suffix("") for path in sorted(root.rglob("*_cuda.py"))]
+    return [".".join((package.__name__, *path.parts)) for path in found]

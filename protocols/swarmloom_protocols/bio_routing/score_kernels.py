@@ -140,8 +140,10 @@ def _relative(latency: Vector) -> Vector:
     longest = latency.max(initial=0.0)
     if longest == 0.0:  # No expert has taken any time yet: all are alike.
         return np.ones_like(latency)
-    scaled: Vector = latency / longest  # The mean of large latencies could overflow.
-    return np.divide(scaled, scaled.mean())
+    # Scaled first, for the sum of large latencies could overflow.
+    relative: Vector = latency / longest
+    relative /= relative.mean()
+    return relative
 
 
 def _finite(name: str, values: ArrayLike, shape: tuple[int, ...], least: float = -np.inf) -> Vector:
