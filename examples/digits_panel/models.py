@@ -227,7 +227,7 @@ def _bayes(seed: int) -> Any:
 
 
 def _network(seed: int) -> Any:
-    network = MLPClassifier((24,), solver="lbfgs", alpha=1.0, max_iter=300, random_state=seed)
+    network = MLPClassifier((24,), solver="lbfgs", alpha=1.0, max_iter=3000, random_state=seed)
     return make_pipeline(StandardScaler(), network)
 
 
@@ -244,7 +244,7 @@ SPECIALISTS = (
     Specialist("corners", "reader of the corners", 0.5, corners, _tree, images=100),
     Specialist("squint", "reader of a blurred picture", 0.5, coarse, _bayes, images=80),
     Specialist("glance", "quick reader of a blurred picture", 0.5, coarse, _tree, images=80),
-    Specialist("profile", "reader of row and column sums", 1.5, profiles, _network, images=160),
+    Specialist("profile", "reader of row and column sums", 1.5, profiles, _network, images=100),
     Specialist("strokes", "reader of stroke directions", 3.0, gradients, _machine, images=160),
     Specialist("curves", "expert for round digits", 2.0, lower, _machine, 160, ROUND),
     Specialist("lines", "expert for straight digits", 2.0, left, _machine, 160, STRAIGHT),

@@ -1,4 +1,4 @@
-"""What a report shows, as plain arrays: filled from a run's record and, if there is one, a score."""
+"""What a report shows, as plain arrays."""
 
 from __future__ import annotations
 

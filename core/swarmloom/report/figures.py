@@ -237,7 +237,7 @@ def strongest(asked: Asked, topics: int = 25, experts: int = 30) -> Asked:
 
 
 def _number_points(axes: Axes, rows: Sequence[Summary]) -> None:
-    """Number what is named beside the plot: all but the experts that a cheaper one beats."""
+    """Mark what is named beside the plot: all but the experts that a cheaper one beats."""
     named = [row for row in rows if row.kind != "expert" or row.name in _frontier(rows)]
     for number, row in enumerate(named, start=1):
         axes.annotate(
