@@ -34,18 +34,22 @@ def cut_after(events, kind=None):
     return observe
 
 
+def cut_run(path, count, observe, **sections):
+    """Leave a run behind as a killed process would; its id is returned."""
+    swarm = swarm_with(path, **sections)
+    with pytest.raises(PowerCut):
+        swarm.run(tasks(count), on_event=observe)
+    run_id = swarm.ledger.runs()[0].id
+    swarm.ledger.close()
+    return run_id
+
+
 @pytest.mark.parametrize("events", [1, 5, 12, 25, 40, 61, 80, 100])
 @pytest.mark.parametrize("window", [1, 4])
 def test_a_cut_run_goes_on_as_if_it_had_not_been_cut(tmp_path, events, window):
     section = {"seed": 5, "window": window}
     whole = make_swarm(experts(), swarm=section).run(tasks(25))
-    with pytest.raises(PowerCut):
-        swarm_with(tmp_path / "l.sqlite", swarm=section).run(
-            tasks(25), on_event=cut_after(events)
-        )
-    ledger = Ledger(tmp_path / "l.sqlite")
-    run_id = ledger.runs()[0].id
-    ledger.close()
+    run_id = cut_run(tmp_path / "l.sqlite", 25, cut_after(events), swarm=section)
     swarm = swarm_with(tmp_path / "l.sqlite", swarm=section)
     result = swarm.run(tasks(25), resume=run_id)
     assert sorted(ballots_of(result)) == sorted(ballots_of(whole))
@@ -57,11 +61,9 @@ def test_a_cut_run_goes_on_as_if_it_had_not_been_cut(tmp_path, events, window):
 
 
 def test_protocols_relearn_what_the_ledger_holds(tmp_path):
-    with pytest.raises(PowerCut):
-        swarm_with(tmp_path / "l.sqlite").run(tasks(30), on_event=cut_after(10, EventKind.OUTCOME))
+    run_id = cut_run(tmp_path / "l.sqlite", 30, cut_after(10, EventKind.OUTCOME))
     plugin = Preferring(0)
     swarm = make_swarm(experts(), ledger=Ledger(tmp_path / "l.sqlite"), plugins=[("p", plugin)])
-    run_id = swarm.ledger.runs()[0].id
     result = swarm.run(tasks(30), resume=run_id)
     assert [o.task.id for o in plugin.outcomes] == [o.task.id for o in result.outcomes]
     assert len(plugin.outcomes) == 30
