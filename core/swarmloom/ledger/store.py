@@ -275,7 +275,7 @@ class Ledger:
         InputError
             If there is none or more than one; the message names the nearest.
         """
-        ids = [run for (run,) in self._fetch("SELECT id FROM runs ORDER BY key")]
+        ids: list[str] = [run for (run,) in self._fetch("SELECT id FROM runs ORDER BY key")]
         if not ids:
             raise InputError(f"ledger {self._name} holds no runs")
         if name == "last" or name in ids:
