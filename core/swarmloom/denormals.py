@@ -23,13 +23,13 @@ ZERO: Any = np.float32(0.0)
 
 @kernel
 def flush_float32(value: float) -> float:
-    """Return 0 for what a float32 holds as a denormal, any other value, NaN too, as it is."""
+    """Return 0 for -0 and what a float32 holds as a denormal, any other value as it is, NaN too."""
     flushed: float = ZERO if abs(value) < SMALLEST_FLOAT32 else value
     return flushed
 
 
 @kernel
 def flush_float64(value: float) -> float:
-    """Return 0 for a denormal float64, any other value, NaN too, as it is."""
+    """Return 0 for -0 and a denormal float64, any other value as it is, NaN too."""
     flushed: float = ZERO if abs(value) < SMALLEST_FLOAT64 else value
     return flushed

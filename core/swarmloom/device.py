@@ -146,7 +146,8 @@ def map_bands(function: Callable[[int, int], T], n_rows: int, row_elements: int 
     Raises
     ------
     Exception
-        Whatever `function` raised first, in the order of the rows, after all threads have ended.
+        Whatever `function` raised first, in the order of the rows, after all threads have ended;
+        bands not begun by then are left out.
     """
     cut = bands(n_rows, row_elements)
     threads = min(thread_count(), len(cut))

@@ -8,7 +8,7 @@ SMALLEST_NORMAL = 2.0**-126
 
 
 def remaining(amount, time, now, half_life):
-    age = max(0.0, now - time) if not math.isnan(time) else math.nan
+    age = max(0.0, now - float(time)) if not math.isnan(time) else math.nan
     share = 1.0 if half_life is None and age < math.inf else 2.0 ** (-age / (half_life or 1e300))
     return float(amount) * share
 

@@ -9,8 +9,8 @@ def index_scores(reliability, topics, health, in_flight, slots, latency, wait_we
     scores = np.zeros((len(topics), n_experts), np.float32)
     for task, topic in enumerate(topics):
         for expert in range(n_experts):
-            waiting = max(0.0, in_flight[expert] + 1 - slots[expert]) / slots[expert]
-            relative = latency[expert] / mean if mean > 0 else 1.0
+            waiting = max(0.0, int(in_flight[expert]) + 1 - int(slots[expert])) / int(slots[expert])
+            relative = float(latency[expert]) / mean if mean > 0 else 1.0
             chance = reliability[topic][expert] * min(1.0, health[expert])
             scores[task, expert] = chance - wait_weight * waiting * relative
     return scores
