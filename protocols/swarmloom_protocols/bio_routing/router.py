@@ -23,13 +23,18 @@ from swarmloom.device import Device
 from swarmloom.errors import InputError
 from swarmloom_protocols.bio_routing import dispatch_kernels
 from swarmloom_protocols.bio_routing.score_kernels import index_scores
+from swarmloom_protocols.checks import between, positive, rows
 
-__all__ = ["Router", "log_odds"]
+__all__ = ["BYTES_PER_CELL", "BYTES_PER_EXPERT", "Router", "log_odds"]
 
 BoolArray = npt.NDArray[np.bool_]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+# Success, count and time of each topic and expert; health, latency, their times and load of each.
+BYTES_PER_CELL = 3 * 8
+BYTES_PER_EXPERT = 5 * 8
 
 _STATE_VERSION = 1
 _PRIOR_RATE = 0.5
@@ -61,6 +66,9 @@ class Router:
         Factor in (0, 1] by which each finished call shrinks 1 − h.
     latency_step : float
         Step in (0, 1] of the moving average of latencies.
+
+    Attributes
+    ----------
     device : {"auto", "cpu", "cuda"}
         Where indices are computed.
 
@@ -81,19 +89,18 @@ class Router:
         *,
         load_weight: float = 0.4,
         discount: float | None = None,
-        prior: float = 1.0,
+        prior: float = 2.0,
         health_step: float = 0.1,
         health_memory: float = 0.999,
         latency_step: float = 0.1,
-        device: Device = "auto",
     ) -> None:
-        self._load_weight = _between("load_weight", load_weight, 0.0, math.inf)
-        self._discount = None if discount is None else _positive("discount", discount, 1.0)
-        self._prior = _positive("prior", prior, math.inf)
-        self._health_step = _between("health_step", health_step, 0.0, 1.0)
-        self._health_memory = _positive("health_memory", health_memory, 1.0)
-        self._latency_step = _positive("latency_step", latency_step, 1.0)
-        self._device: Device = device
+        self._load_weight = between("load_weight", load_weight, 0.0)
+        self._discount = None if discount is None else positive("discount", discount, 1.0)
+        self._prior = positive("prior", prior)
+        self._health_step = between("health_step", health_step, 0.0, 1.0)
+        self._health_memory = positive("health_memory", health_memory, 1.0)
+        self._latency_step = positive("latency_step", latency_step, 1.0)
+        self.device: Device = "auto"
         self._now = 0.0
         self._success, self._count, self._cell_time = (np.zeros((0, 0)) for _ in range(3))
         # 1 − h rather than h: it starts at 0 and decays to 0.
@@ -150,9 +157,9 @@ class Router:
         InputError
             If a value is out of its range.
         """
-        success = _between("success", success, 0.0, 1.0)
-        latency = _between("latency", latency, 0.0, math.inf)
-        weight = _between("weight", weight, 0.0, 1.0)
+        success = between("success", success, 0.0, 1.0)
+        latency = between("latency", latency, 0.0)
+        weight = between("weight", weight, 0.0, 1.0)
         self._make_room(topic, expert)
         expected = self._rate_of(topic, expert)
         self._now += 1.0
@@ -181,16 +188,8 @@ class Router:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays in use."""
-        cells, experts = self._success.size, self._ill.size
-        per_cell, per_expert = len(_CELL_ARRAYS) * 8, (len(_EXPERT_ARRAYS) + 1) * 8
-        return cells * per_cell + experts * per_expert
-
-    @property
-    def total(self) -> float:
-        """Observations behind everything that is known now, discounted."""
-        ages = self._now - self._cell_time
-        return float((self._count * self.discount**ages).sum())
+        """Bytes of the arrays, used or reserved."""
+        return self._success.size * BYTES_PER_CELL + self._ill.size * BYTES_PER_EXPERT
 
     def reserve(self, topics: int, experts: int) -> None:
         """Allocate for this many topics and experts now rather than as they appear."""
@@ -212,11 +211,30 @@ class Router:
         ndarray of float64, shape (T, E)
             In (0, 1).
         """
-        rows, columns = _rows("topics", topics), _rows("experts", experts)
-        self._make_room(int(rows.max(initial=-1)), int(columns.max(initial=-1)))
-        cells = np.ix_(rows, columns)
+        cells = np.ix_(rows("topics", topics), rows("experts", experts))
+        self._make_room(int(cells[0].max(initial=-1)), int(cells[1].max(initial=-1)))
         kept = self.discount ** (self._now - self._cell_time[cells])
         success, count = self._success[cells] * kept, self._count[cells] * kept
+        rates: Float64Array = (success + self._prior * _PRIOR_RATE) / (count + self._prior)
+        return rates
+
+    def pooled_reliability(self, experts: Sequence[int] | IntArray) -> Float64Array:
+        """Give the discounted mean of success over all topics.
+
+        Parameters
+        ----------
+        experts : sequence of int, length E
+
+        Returns
+        -------
+        ndarray of float64, shape (E,)
+            In (0, 1); 1/2 for an expert never asked.
+        """
+        wanted = rows("experts", experts)
+        self._make_room(-1, int(wanted.max(initial=-1)))
+        kept = self.discount ** (self._now - self._cell_time[:, wanted])
+        success = (self._success[:, wanted] * kept).sum(axis=0)
+        count = (self._count[:, wanted] * kept).sum(axis=0)
         rates: Float64Array = (success + self._prior * _PRIOR_RATE) / (count + self._prior)
         return rates
 
@@ -232,9 +250,9 @@ class Router:
         ndarray of float64, shape (E,)
             In [0, 1].
         """
-        rows = _rows("experts", experts)
-        self._make_room(-1, int(rows.max(initial=-1)))
-        ill = self._ill[rows] * self._health_memory ** (self._now - self._ill_time[rows])
+        wanted = rows("experts", experts)
+        self._make_room(-1, int(wanted.max(initial=-1)))
+        ill = self._ill[wanted] * self._health_memory ** (self._now - self._ill_time[wanted])
         return np.clip(1.0 - ill, 0.0, 1.0)
 
     def latency(self, experts: Sequence[int] | IntArray) -> Float64Array:
@@ -249,12 +267,12 @@ class Router:
         ndarray of float64, shape (E,)
             In seconds; the mean of the known ones for an expert never measured, 0 where none is.
         """
-        rows = _rows("experts", experts)
-        self._make_room(-1, int(rows.max(initial=-1)))
+        wanted = rows("experts", experts)
+        self._make_room(-1, int(wanted.max(initial=-1)))
         known = self._latency[~np.isnan(self._latency)]
         mean = float(known.mean()) if known.size else 0.0
-        kept = self.discount ** (self._now - self._latency_time[rows])
-        return mean + np.nan_to_num(self._latency[rows] - mean) * kept
+        kept = self.discount ** (self._now - self._latency_time[wanted])
+        return mean + np.nan_to_num(self._latency[wanted] - mean) * kept
 
     def scores(
         self,
@@ -280,7 +298,7 @@ class Router:
         ndarray of float32, shape (T, E)
             At most 1; the larger the better.
         """
-        topic_rows, back = np.unique(_rows("topics", topics), return_inverse=True)
+        topic_rows, back = np.unique(rows("topics", topics), return_inverse=True)
         return index_scores(
             self.reliability(topic_rows, experts),
             back,
@@ -289,7 +307,7 @@ class Router:
             slots,
             self.latency(experts),
             wait_weight=self._load_weight,
-            device=self._device,
+            device=self.device,
         )
 
     def scores_in_turn(
@@ -316,7 +334,7 @@ class Router:
         -------
         ndarray of float32, shape (T, E)
         """
-        topic_rows, back = np.unique(_rows("topics", topics), return_inverse=True)
+        topic_rows, back = np.unique(rows("topics", topics), return_inverse=True)
         load, room = _load(in_flight, slots, len(experts))
         latency = self.latency(experts)
         mean = latency.mean() if latency.size else 0.0
@@ -442,25 +460,6 @@ def _choices(allowed: npt.ArrayLike, tasks: int, experts: int) -> BoolArray:
     if choices.shape != (tasks, experts):
         raise InputError(f"allowed has shape {choices.shape}, not {(tasks, experts)}")
     return choices
-
-
-def _between(name: str, value: float, low: float, high: float) -> float:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise InputError(f"{name} is {value}; allowed: finite, {low} to {high}")
-    return float(value)
-
-
-def _positive(name: str, value: float, high: float) -> float:
-    if not (math.isfinite(value) and 0.0 < value <= high):
-        raise InputError(f"{name} is {value}; allowed: finite, above 0, at most {high}")
-    return float(value)
-
-
-def _rows(name: str, values: Sequence[int] | IntArray) -> IntArray:
-    rows = np.asarray(values, dtype=np.int64)
-    if rows.ndim != 1 or rows.min(initial=0) < 0:
-        raise InputError(f"{name} must be a sequence of rows ≥ 0")
-    return rows
 
 
 def _checked_state(state: Mapping[str, Any]) -> dict[str, Float64Array]:

@@ -21,14 +21,18 @@ import numpy.typing as npt
 
 from swarmloom.device import Device
 from swarmloom.errors import InputError
+from swarmloom_protocols.checks import between, positive, row, rows
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
 from swarmloom_protocols.stigmergy.trust import learned_trust
 
-__all__ = ["Reading", "TrailTable"]
+__all__ = ["BYTES_PER_TRAIL", "Reading", "TrailTable"]
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+# Topic, expert, depositor and cell, both amounts, the time of the last deposit.
+BYTES_PER_TRAIL = 7 * 8
 
 _FIRST_ROOM = 16
 _STATE_VERSION = 1
@@ -69,6 +73,9 @@ class TrailTable:
         Observations (> 0) that an expert's rate over all topics counts for on each single topic.
     expert_prior : float
         Observations (> 0) that the crew's rate counts for in an expert's rate over all topics.
+
+    Attributes
+    ----------
     device : {"auto", "cpu", "cuda"}
         Where amounts are decayed.
 
@@ -98,12 +105,11 @@ class TrailTable:
         half_life: float | None = None,
         topic_prior: float = 4.0,
         expert_prior: float = 4.0,
-        device: Device = "auto",
     ) -> None:
-        self._half_life = math.inf if half_life is None else _positive("half_life", half_life)
-        self._topic_prior = _positive("topic_prior", topic_prior)
-        self._expert_prior = _positive("expert_prior", expert_prior)
-        self._device: Device = device
+        self._half_life = math.inf if half_life is None else positive("half_life", half_life)
+        self._topic_prior = positive("topic_prior", topic_prior)
+        self._expert_prior = positive("expert_prior", expert_prior)
+        self.device: Device = "auto"
         self._now = 0.0
         self._slots: dict[tuple[int, int, int], int] = {}
         self._cells: dict[tuple[int, int], int] = {}
@@ -131,13 +137,13 @@ class TrailTable:
         cap : float or None
             Observations that its word on one cell counts for at most (> 0); None for no limit.
         """
-        depositor = _row("depositor", depositor)
+        depositor = row("depositor", depositor)
         self._fixed_trust.pop(depositor, None)
         self._caps.pop(depositor, None)
         if trust is not None:
             self._fixed_trust[depositor] = _amount("trust", trust)
         if cap is not None:
-            self._caps[depositor] = _positive("cap", cap)
+            self._caps[depositor] = positive("cap", cap)
         self._weighed = None
 
     def deposit(
@@ -169,13 +175,26 @@ class TrailTable:
         """
         added = np.array([_amount("success", success), _amount("failure", failure)])
         when = self._now if time is None else self._past(time)
-        slot = self._slot(
-            (_row("topic", topic), _row("expert", expert), _row("depositor", depositor))
-        )
+        triple = row("topic", topic), row("expert", expert), row("depositor", depositor)
+        slot = self._slot(triple)
         latest = max(when, self._times[slot])
         self._amounts[:, slot] *= self._factor(latest - self._times[slot])
         self._amounts[:, slot] += added * self._factor(latest - when)
         self._times[slot] = latest
+        self._weighed = None
+
+    def reserve(self, trails: int) -> None:
+        """Allocate for this many trails now rather than as they appear.
+
+        Parameters
+        ----------
+        trails : int
+            (topic, expert, depositor) triples; `BYTES_PER_TRAIL` each.
+        """
+        more = max(0, trails - self._keys.shape[1])
+        self._keys = np.pad(self._keys, ((0, 0), (0, more)))
+        self._amounts = np.pad(self._amounts, ((0, 0), (0, more)))
+        self._times = np.pad(self._times, (0, more))
         self._weighed = None
 
     def advance(self, finished: float = 1.0) -> None:
@@ -202,7 +221,7 @@ class TrailTable:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays in use."""
+        """Bytes of the arrays, used or reserved."""
         return self._keys.nbytes + self._amounts.nbytes + self._times.nbytes
 
     @property
@@ -213,7 +232,7 @@ class TrailTable:
 
     def trust(self, depositor: int) -> float:
         """Return the weight of a depositor's observations: appointed or learned, 1 when unknown."""
-        return float(self._trust(self._decayed())[_row("depositor", depositor)])
+        return float(self._trust(self._decayed())[row("depositor", depositor)])
 
     def sense(self, topic: int, expert: int) -> Reading:
         """Read one cell.
@@ -252,13 +271,12 @@ class TrailTable:
         success, failure : ndarray of float64, shape (T, E)
             In observations.
         """
-        wanted, back = np.unique(_rows("topics", topics), return_inverse=True)
-        column_of = _places(_rows("experts", experts), self._keys[1])
-        row_of = _places(wanted, self._keys[0])
-        rows, columns = row_of[self._keys[0, : len(self)]], column_of[self._keys[1, : len(self)]]
-        inside = (rows >= 0) & (columns >= 0)
-        shape = (len(wanted), len(experts))
-        flat = rows[inside] * shape[1] + columns[inside]
+        wanted, back = np.unique(rows("topics", topics), return_inverse=True)
+        used, shape = len(self), (len(wanted), len(experts))
+        task = _places(wanted, self._keys[0])[self._keys[0, :used]]
+        column = _places(rows("experts", experts), self._keys[1])[self._keys[1, :used]]
+        inside = (task >= 0) & (column >= 0)
+        flat = task[inside] * shape[1] + column[inside]
         success, failure = self._evidence()
         size = shape[0] * shape[1]
         return (
@@ -283,20 +301,20 @@ class TrailTable:
         ndarray of float64, shape (E,)
             In (0, 1).
         """
-        rows = _rows("experts", experts)
-        size = int(max(rows.max(initial=-1), self._keys[1].max())) + 1
-        columns = self._keys[1, : len(self)]
-        success, failure = (_sums(columns, amount, size)[rows] for amount in self._evidence())
+        wanted, stored = rows("experts", experts), self._keys[1, : len(self)]
+        size = int(max(wanted.max(initial=-1), stored.max(initial=-1))) + 1
+        success, failure = (_sums(stored, amount, size)[wanted] for amount in self._evidence())
         prior = self._expert_prior
-        return (success + prior * self.crew_rate()) / (success + failure + prior)
+        rate = (success + prior * self.crew_rate()) / (success + failure + prior)
+        return np.clip(rate, _RATE_MARGIN, 1.0 - _RATE_MARGIN)
 
-    def affinity(
+    def rates(
         self,
         topics: Sequence[int] | IntArray,
         experts: Sequence[int] | IntArray,
         rng: np.random.Generator | None = None,
-    ) -> Float32Array:
-        """Give the log-odds of each expert's success rate on each topic.
+    ) -> Float64Array:
+        """Give each expert's success rate on each topic, shrunk to its rate over all topics.
 
         Parameters
         ----------
@@ -309,13 +327,29 @@ class TrailTable:
 
         Returns
         -------
+        ndarray of float64, shape (T, E)
+            In [0, 1].
+        """
+        success, failure = self.counts(topics, experts)
+        expected = self.expert_rates(experts)
+        success += self._topic_prior * expected
+        failure += self._topic_prior * (1.0 - expected)
+        return success / (success + failure) if rng is None else rng.beta(success, failure)
+
+    def affinity(
+        self,
+        topics: Sequence[int] | IntArray,
+        experts: Sequence[int] | IntArray,
+        rng: np.random.Generator | None = None,
+    ) -> Float32Array:
+        """Give the log-odds of each expert's success rate on each topic; arguments as for `rates`.
+
+        Returns
+        -------
         ndarray of float32, shape (T, E)
             Finite; 0 = even odds.
         """
-        success, failure = self.counts(topics, experts)
-        prior = self._topic_prior * self.expert_rates(experts)
-        rate = _rates(success + prior, failure + self._topic_prior - prior, rng)
-        rate = np.clip(rate, _RATE_MARGIN, 1.0 - _RATE_MARGIN)
+        rate = np.clip(self.rates(topics, experts, rng), _RATE_MARGIN, 1.0 - _RATE_MARGIN)
         return np.log(rate / (1.0 - rate)).astype(np.float32)
 
     # -- state ----------------------------------------------------------------------------------
@@ -357,18 +391,12 @@ class TrailTable:
         if slot is None:
             slot = len(self._slots)
             if slot == self._keys.shape[1]:
-                self._grow()
+                self.reserve(2 * slot)
             cell = self._cells.setdefault(triple[:2], len(self._cells))
             self._keys[:, slot] = (*triple, cell)
             self._times[slot] = self._now
             self._slots[triple] = slot
         return slot
-
-    def _grow(self) -> None:
-        room = self._keys.shape[1]
-        self._keys = np.pad(self._keys, ((0, 0), (0, room)))
-        self._amounts = np.pad(self._amounts, ((0, 0), (0, room)))
-        self._times = np.pad(self._times, (0, room))
 
     def _factor(self, age: float) -> float:
         return float(2.0 ** (-age / self._half_life))
@@ -384,7 +412,7 @@ class TrailTable:
             return self._amounts[:, :used]
         amounts = self._amounts[:, :used]
         times = np.broadcast_to(self._times[:used], amounts.shape)
-        left = decayed(amounts, times, self._now, self._half_life, device=self._device)
+        left = decayed(amounts, times, self._now, self._half_life, device=self.device)
         return left.astype(np.float64)
 
     def _capped(self, amounts: Float64Array) -> Float64Array:
@@ -418,12 +446,6 @@ class TrailTable:
         return self._weighed
 
 
-def _rates(
-    success: Float64Array, failure: Float64Array, rng: np.random.Generator | None
-) -> Float64Array:
-    return success / (success + failure) if rng is None else rng.beta(success, failure)
-
-
 def _sums(places: IntArray, amounts: Float64Array, size: int) -> Float64Array:
     # Without any amount bincount would count, in integers.
     return np.bincount(places, amounts, size).astype(np.float64, copy=False)
@@ -437,28 +459,7 @@ def _places(rows: IntArray, stored: IntArray) -> IntArray:
 
 
 def _amount(name: str, value: float) -> float:
-    if not 0 <= value <= _LARGEST_AMOUNT:
-        raise InputError(f"{name} is {value}; allowed: 0 to {_LARGEST_AMOUNT:g}")
-    return float(value)
-
-
-def _positive(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"{name} is {value}; allowed: finite and > 0")
-    return float(value)
-
-
-def _row(name: str, value: int) -> int:
-    if value < 0:
-        raise InputError(f"{name} is {value}; rows count from 0")
-    return int(value)
-
-
-def _rows(name: str, values: Sequence[int] | IntArray) -> IntArray:
-    rows = np.asarray(values, dtype=np.int64)
-    if rows.ndim != 1 or rows.min(initial=0) < 0:
-        raise InputError(f"{name} must be a sequence of rows ≥ 0")
-    return rows
+    return between(name, value, 0.0, _LARGEST_AMOUNT)
 
 
 def _checked_state(state: Mapping[str, Any]) -> tuple[IntArray, Float64Array, Float64Array]:

@@ -1,0 +1,317 @@
+"""The stigmergy protocol as a plugin: the crew leaves traces of what worked and follows them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from swarmloom.errors import InputError
+from swarmloom.markers import hookimpl
+from swarmloom.memory_plan import Region
+from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
+from swarmloom.types import Ballot, Outcome, Proposal, Round
+from swarmloom_plugins.naming import Names
+from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable
+
+if TYPE_CHECKING:
+    from swarmloom.swarm import Swarm
+
+__all__ = ["Stigmergy", "StigmergyConfig"]
+
+# Depositors of the swarm itself; members that leave traces come after them.
+_FEEDBACK = 0
+_VERDICT = 1
+_FIRST_MEMBER = 2
+
+_PLANNED = "stigmergy trails"
+
+
+class StigmergyConfig(ProtocolConfig):
+    """Settings of the stigmergy protocol."""
+
+    half_life: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Finished tasks after which a trace is worth half; unset: traces stay. Set it "
+        "only when experts change faster than they are learned: in a steady crew decay costs.",
+    )
+    explore: bool = Field(
+        True,
+        description="Draw success rates from what is known instead of taking their mean, so that "
+        "experts that are little known get tried.",
+    )
+    ungraded_weight: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Observations that the verdict on an ungraded answer counts for; a graded "
+        "answer and a failed call count for one.",
+    )
+    topic_prior: float = Field(
+        4.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Observations that an expert's rate over all topics counts for on each topic.",
+    )
+    expert_prior: float = Field(
+        4.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Observations that the crew's rate counts for in each expert's rate.",
+    )
+    member_cap: float = Field(
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Observations that the traces of one member about one expert on one topic "
+        "count for at most.",
+    )
+    member_trust: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Weight of the traces that members leave; unset: learned from how well each "
+        "member agrees with the others and with feedback.",
+    )
+    expected_topics: int = Field(
+        64, ge=1, description="Topics for which memory is set aside; more topics take more."
+    )
+
+
+class Stigmergy:
+    """Trails of success and failure behind the hooks `navigate` and `evolve`."""
+
+    name: ClassVar[str] = "stigmergy"
+    Config: ClassVar[type[ProtocolConfig]] = StigmergyConfig
+
+    def __init__(self, config: StigmergyConfig) -> None:
+        self._config = config
+        self._trails = TrailTable(
+            half_life=config.half_life,
+            topic_prior=config.topic_prior,
+            expert_prior=config.expert_prior,
+        )
+        self._topics, self._experts, self._members = Names(), Names(), Names()
+        self._crew = self._experts.rows(())
+        # Members leave traces from the threads their tools run in.
+        self._lock = threading.RLock()
+        self._appoint()
+
+    # -- the cycle ------------------------------------------------------------------------------
+
+    @hookimpl
+    def swarmloom_initialize(self, swarm: Swarm) -> None:
+        """Learn who belongs to the crew; the trails of those who stay or return are kept."""
+        with self._lock:
+            self._crew = self._experts.rows(expert.name for expert in swarm.experts)
+            self._trails.device = swarm.settings.device
+            trails = len(self._crew) * self._config.expected_topics * _FIRST_MEMBER
+            self._trails.reserve(trails)
+        if _PLANNED not in {array.name for array in swarm.memory_plan.table()}:
+            shape = (trails, BYTES_PER_TRAIL)
+            swarm.memory_plan.add(Region.PHEROMONE, _PLANNED, shape, "uint8")
+
+    @hookimpl
+    def swarmloom_navigate(self, round: Round) -> Proposal:
+        """Give the log-odds of each expert's success rate on each task's topic."""
+        with self._lock:
+            topics = self._topics.rows(task.topic for task in round.tasks)
+            rng = round.rng if self._config.explore else None
+            affinity = self._trails.affinity(topics, self._crew, rng)
+            known = self._trails.total
+        # Draws say little as long as little is known: they must not drown out other protocols.
+        unknown = self._config.expert_prior * max(1, len(self._crew))
+        return Proposal(affinity, confidence=known / (known + unknown))
+
+    @hookimpl
+    def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
+        """Deposit what each answer showed of its expert; time passes by one a finished task."""
+        with self._lock:
+            for outcome in outcomes:
+                self._trails.advance()
+                topic = self._topics.row(outcome.task.topic)
+                for ballot in outcome.ballots:
+                    self._deposit(topic, outcome, ballot)
+
+    def _deposit(self, topic: int, outcome: Outcome, ballot: Ballot) -> None:
+        # A failed call is a fact; whether an ungraded answer is right is the swarm's own opinion.
+        certain = outcome.truth is not None or not ballot.succeeded
+        depositor = _FEEDBACK if certain else _VERDICT
+        credit = min(1.0, outcome.credit(ballot))
+        expert = int(self._crew[ballot.expert])
+        self._trails.deposit(topic, expert, depositor, success=credit, failure=1.0 - credit)
+
+    # -- traces of members ----------------------------------------------------------------------
+
+    def leave(self, topic: str, expert: str, worked: bool, by: str, amount: float = 1.0) -> None:
+        """Leave a trace about an expert.
+
+        Parameters
+        ----------
+        topic, expert : str
+            What it did, and who.
+        worked : bool
+            Whether it worked.
+        by : str
+            The member that says so; its word is capped and weighed.
+        amount : float
+            In observations.
+
+        Raises
+        ------
+        InputError
+            If the expert is unknown or the amount is out of its range.
+        """
+        with self._lock:
+            row = self._experts.known(expert)
+            depositor = _FIRST_MEMBER + self._members.row(by)
+            self._appoint()
+            success, failure = (amount, 0.0) if worked else (0.0, amount)
+            self._trails.deposit(self._topics.row(topic), row, depositor, success, failure)
+
+    def sense(self, topic: str) -> list[dict[str, Any]]:
+        """Read the traces of the crew on a topic, the best expert first.
+
+        Parameters
+        ----------
+        topic : str
+
+        Returns
+        -------
+        list of dict
+            ``expert``, ``rate`` (expected success), ``success`` and ``failure`` (observations) and
+            ``by`` (success and failure of each depositor).
+        """
+        with self._lock:
+            names = self._experts.listing()
+            row = self._topics.find(topic)
+            # An unknown topic has no trails: it reads like the first row without any.
+            known = row if row is not None else len(self._topics)
+            rates = self._trails.rates([known], self._crew)[0].tolist()
+            found = [
+                self._description(names[expert], known, expert, rate)
+                for expert, rate in zip(self._crew.tolist(), rates, strict=True)
+            ]
+        return sorted(found, key=lambda trace: -trace["rate"])
+
+    def _description(self, name: str, topic: int, expert: int, rate: float) -> dict[str, Any]:
+        reading = self._trails.sense(topic, expert)
+        return {
+            "expert": name,
+            "rate": round(rate, 4),
+            "success": round(reading.success, 4),
+            "failure": round(reading.failure, 4),
+            "by": {
+                self._depositor_name(who): [round(amount, 4) for amount in amounts]
+                for who, amounts in reading.by_depositor.items()
+            },
+        }
+
+    def _depositor_name(self, depositor: int) -> str:
+        own = {_FEEDBACK: "(feedback)", _VERDICT: "(verdict)"}
+        return own.get(depositor) or self._members.listing()[depositor - _FIRST_MEMBER]
+
+    def _appoint(self) -> None:
+        config = self._config
+        self._trails.appoint(_FEEDBACK, trust=1.0, cap=None)
+        self._trails.appoint(_VERDICT, trust=config.ungraded_weight, cap=None)
+        for member in range(len(self._members)):
+            self._trails.appoint(
+                _FIRST_MEMBER + member, trust=config.member_trust, cap=config.member_cap
+            )
+
+    # -- state ----------------------------------------------------------------------------------
+
+    @hookimpl
+    def swarmloom_snapshot(self) -> dict[str, Any]:
+        """Give the trails and whom and what they are about."""
+        with self._lock:
+            return {
+                "topics": self._topics.listing(),
+                "experts": self._experts.listing(),
+                "members": self._members.listing(),
+                "trails": self._trails.state(),
+            }
+
+    @hookimpl
+    def swarmloom_restore(self, state: Mapping[str, Any]) -> None:
+        """Take the trails back; the crew may be another one by now."""
+        with self._lock:
+            crew = [self._experts.listing()[row] for row in self._crew.tolist()]
+            self._trails.restore(state["trails"])
+            self._topics, self._experts = Names(state["topics"]), Names(state["experts"])
+            self._members = Names(state["members"])
+            self._crew = self._experts.rows(crew)
+            self._appoint()
+
+
+def _protocol(swarm: Swarm) -> Stigmergy:
+    protocol = swarm.host.protocols[Stigmergy.name]
+    assert isinstance(protocol, Stigmergy)
+    return protocol
+
+
+def _leave_trace(
+    swarm: Swarm, topic: str, expert: str, worked: str, by: str, amount: float | str = 1.0
+) -> str:
+    if worked not in ("yes", "no"):
+        raise InputError(f"worked is {worked!r}; allowed: 'yes', 'no'")
+    _protocol(swarm).leave(topic, expert, worked == "yes", by, float(amount))
+    return _what_worked(swarm, topic)
+
+
+def _sense_traces(swarm: Swarm, topic: str) -> str:
+    return json.dumps(_protocol(swarm).sense(topic))
+
+
+def _what_worked(swarm: Swarm, topic: str, count: int | str = 3) -> str:
+    best = _protocol(swarm).sense(topic)[: int(count)]
+    keys = ("expert", "rate", "success", "failure")
+    return json.dumps({"topic": topic, "best": [{key: one[key] for key in keys} for one in best]})
+
+
+@hookimpl
+def swarmloom_register_protocols(register: Callable[[type[ProtocolType]], None]) -> None:
+    """Bring the protocol."""
+    register(Stigmergy)
+
+
+@hookimpl
+def swarmloom_register_tools(register: Callable[[ManagerTool], None]) -> None:
+    """Bring what a manager can do with traces."""
+    topic = {"topic": "Topic of the tasks it is about."}
+    register(
+        ManagerTool(
+            "leave_trace",
+            "Leave a trace for the crew: whether an expert's work on a topic was good.",
+            _leave_trace,
+            {
+                **topic,
+                "expert": "Name of the expert.",
+                "worked": "yes or no.",
+                "by": "Name of the one who says so.",
+                "amount": "How many observations this stands for, 1 by default.",
+            },
+        )
+    )
+    register(
+        ManagerTool(
+            "sense_traces",
+            "Read all traces on a topic: each expert's expected success, and who left what.",
+            _sense_traces,
+            topic,
+        )
+    )
+    register(
+        ManagerTool(
+            "what_worked",
+            "Name the experts whose work on a topic has been best so far.",
+            _what_worked,
+            {**topic, "count": "How many experts to name, 3 by default."},
+        )
+    )
