@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError, LedgerError
@@ -51,6 +51,7 @@ def outcome(task, **data):
     return Event(EventKind.OUTCOME, data, task)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(events, max_size=3), max_size=4))
 def test_events_come_back_exactly_and_in_order(batches):
     with Ledger(None) as ledger:
@@ -63,6 +64,7 @@ def test_events_come_back_exactly_and_in_order(batches):
     assert [exactly(e.data) for e in read] == [exactly(dict(e.data)) for e in written]
 
 
+@settings(deadline=None, max_examples=30)
 @given(json_objects)
 def test_the_start_of_a_run_comes_back_from_the_file(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
