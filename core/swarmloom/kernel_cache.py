@@ -144,17 +144,26 @@ def _references(function: FunctionType) -> list[tuple[str, Any]]:
     """Return what a function's names stand for now, in its closure, its module, other modules."""
     names = sorted({name for code in _nested_code(function.__code__) for name in code.co_names})
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    found = [(name, cell.cell_contents) for name, cell in cells]
+    found = [pair for name, cell in cells for pair in _items(name, cell.cell_contents)]
     spaces: list[dict[str, Any]] = [function.__globals__]
     searched: set[ModuleType] = set()
     while spaces:
         space = spaces.pop()
-        values = [(name, space[name]) for name in names if name in space]
+        values = [pair for name in names if name in space for pair in _items(name, space[name])]
         modules = {value for _, value in values if isinstance(value, ModuleType)} - searched
         searched |= modules
         spaces += [vars(module) for module in sorted(modules, key=lambda module: module.__name__)]
         found += values
     return found
+
+
+def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a value, or for a tuple its items at all depths, each with where it stands."""
+    if not isinstance(value, tuple):
+        yield name, value
+        return
+    for i, item in enumerate(value):
+        yield from _items(f"{name}[{i}]", item)
 
 
 def _compiled_from(value: Any) -> FunctionType | None:
@@ -164,10 +173,20 @@ def _compiled_from(value: Any) -> FunctionType | None:
 
 
 def _constant(value: Any) -> bytes:
-    """Return what Numba would copy into the machine code, b"" for anything else."""
+    """Return what Numba would copy into the machine code, and how it compiles a kernel."""
+    if hasattr(value, "targetoptions"):
+        return _options(value).encode()
     if isinstance(value, bool | int | float | complex | str | np.generic):
         return repr(value).encode()
-    return bytes(_dumps(value)) if isinstance(value, tuple | np.ndarray) else b""
+    return bytes(_dumps(value)) if isinstance(value, np.ndarray) else b""
+
+
+def _options(dispatcher: Any) -> str:
+    # The order of a set of fast-math flags differs from process to process.
+    options = sorted(dispatcher.targetoptions.items())
+    return repr(
+        [(name, sorted(value) if isinstance(value, set) else value) for name, value in options]
+    )
 
 
 class KernelCache(_Cache):
@@ -183,8 +202,7 @@ class KernelCache(_Cache):
 
     def __init__(self, dispatcher: Any, folder: Path) -> None:
         self._function = dispatcher.py_func
-        switches = (_config.BOUNDSCHECK, _config.OPT)
-        self._options = repr((sorted(dispatcher.targetoptions.items()), switches))
+        self._options = (_options(dispatcher), _config.BOUNDSCHECK, _config.OPT)
         self._folder = folder
         self._enabled = True
 

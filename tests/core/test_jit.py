@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
 from swarmloom import kernel_cache
@@ -116,6 +117,49 @@ def test_same_code_with_another_closure_option_or_argument_is_another_file(cache
     assert (again(5.0), hits(again)) == (10.0, 1)
     fast = scale(2.0, fastmath=frozenset({"contract"}))
     assert (fast(5.0), hits(fast)) == (10.0, 0)
+
+
+@compiled_only
+def test_changed_constants_of_a_closure_are_seen_also_in_tuples_and_arrays(cache):
+    def polynomial(factors, table):
+        @kernel
+        def value(x):
+            return factors[0] * x + factors[1][0] + table[1]
+
+        return value
+
+    for factors, table, expected in [
+        ((2.0, (1.0,)), [0.0, 0.0], 7.0),
+        ((2.0, (4.0,)), [0.0, 0.0], 10.0),
+        ((2.0, (1.0,)), [0.0, 5.0], 12.0),
+    ]:
+        compiled = polynomial(factors, np.array(table))
+        assert (compiled(3.0), hits(compiled)) == (expected, 0)
+        again = polynomial(factors, np.array(table))
+        assert (again(3.0), hits(again)) == (expected, 1)
+
+
+@compiled_only
+def test_changed_options_of_a_callee_are_seen(cache, tmp_path, monkeypatch):
+    (tmp_path / "high.py").write_text(HIGH)
+    for low, expected in [
+        (LOW, 0),
+        (LOW.replace("@kernel", "@kernel(fastmath=True)"), 0),
+        (LOW, 1),
+    ]:
+        (tmp_path / "low.py").write_text(low)
+        load("low", tmp_path, monkeypatch)
+        direct = load("high", tmp_path, monkeypatch).direct
+        assert (direct(10.0), hits(direct)) == (21.0, expected)
+
+
+def test_another_process_finds_a_kernel_with_several_flags(tmp_path):
+    flags = 'frozenset({"contract", "reassoc", "nsz", "arcp"})'
+    (tmp_path / "low.py").write_text(LOW.replace("@kernel", f"@kernel(fastmath={flags})"))
+    folders = {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    code = "from low import low; print(low(4.0), len(low.stats.cache_hits))"
+    assert run(code, PYTHONHASHSEED="1", **folders) == ["8.0", "0"]
+    assert run(code, PYTHONHASHSEED="2", **folders) == ["8.0", "1"]
 
 
 @compiled_only
