@@ -1,4 +1,4 @@
-"""The bio-routing protocol as a plugin: experts and ways chosen by reliability, latency and load."""
+"""The bio-routing protocol as a plugin: experts and ways by reliability, latency and load."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ class BioRouting:
         graph: nx.DiGraph[str] = nx.DiGraph()
         links = self._config.links
         if not links and self._experts.find(message.destination) is not None:
-            links = (Link(source=message.source, target=message.destination),)
+            links = (_measured_link(message.source, message.destination),)
         for link in links:
             latency, reliability = self._measured(link.target)
             add_link(
@@ -236,7 +236,7 @@ class BioRouting:
         return graph
 
     def _measured(self, member: str) -> tuple[float, float]:
-        """Latency and reliability of one that answers calls; free and sure for one that does not."""
+        """Latency and reliability of an expert; free and sure for one that answers no calls."""
         row = self._experts.find(member)
         if row is None:
             return 0.0, 1.0
@@ -291,6 +291,10 @@ class BioRouting:
             self._router.restore(state["router"])
             self._topics, self._experts = Names(state["topics"]), Names(state["experts"])
             self._crew = self._experts.rows(crew)
+
+
+def _measured_link(source: str, target: str) -> Link:
+    return Link(source=source, target=target, latency=None, reliability=None)
 
 
 def _protocol(swarm: Swarm) -> BioRouting:
