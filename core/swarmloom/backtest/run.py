@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from swarmloom.config import Settings
 from swarmloom.errors import InputError
 from swarmloom.events import EventKind
 from swarmloom.ledger import Ledger
+from swarmloom.protocol import ReportPanel
 from swarmloom.run import RunResult
 from swarmloom.swarm import Swarm
 from swarmloom.types import Event, Expert, Outcome, Task
@@ -26,7 +27,9 @@ __all__ = [
     "Progress",
     "SeedRun",
     "backtest",
+    "conclude",
     "run_stream",
+    "score_run",
     "swarm_score",
     "table_experts",
     "table_tasks",
@@ -70,13 +73,19 @@ class SeedRun:
     swarm : Score
         The swarm, item by item.
     others : tuple of Score
-        Every expert alone, then the baselines.
+        The baselines, then every expert alone.
+    plugins : tuple of mapping
+        Name, state, version and failures of each plugin.
+    panels : tuple of ReportPanel
+        Sections that plugins bring to the report.
     """
 
     stream: Stream
     result: RunResult
     swarm: Score
     others: tuple[Score, ...]
+    plugins: tuple[Mapping[str, Any], ...] = ()
+    panels: tuple[ReportPanel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +173,42 @@ def backtest(
             table_experts(stream), _seeded(settings, seed), plugins=plugins, ledger=ledger
         )
         result = run_stream(
-            swarm, stream, on_progress, job=job(seed) if job else None, resume=resume
+            swarm, stream, on_progress=on_progress, job=job(seed) if job else None, resume=resume
         )
-        others = (*baseline_scores(stream), *expert_scores(stream))
-        runs.append(SeedRun(stream, result, swarm_score(stream, result), others))
-    return _conclude(runs)
+        runs.append(score_run(stream, swarm, result))
+    return conclude(runs)
+
+
+def conclude(runs: Sequence[SeedRun]) -> Backtest:
+    """Sum up passes over the same table.
+
+    Parameters
+    ----------
+    runs : sequence of SeedRun
+        At least one.
+
+    Returns
+    -------
+    Backtest
+    """
+    # Baselines that choose by graded items may be missing for a seed in which none was drawn.
+    summaries: dict[tuple[str, str], list[Summary]] = {}
+    for run in runs:
+        rng = np.random.default_rng(run.stream.seed)
+        for score in (run.swarm, *run.others):
+            summaries.setdefault((score.kind, score.name), []).append(summarise(score, rng))
+    rows = [combine(of_one) for of_one in summaries.values()]
+    order = {"swarm": 0, "baseline": 1, "hindsight": 2, "expert": 3}
+    names = {name for run in runs for name in run.result.shares}
+    return Backtest(
+        runs=tuple(runs),
+        rows=tuple(sorted(rows, key=lambda row: (order[row.kind], -row.accuracy, row.cost))),
+        shares={
+            name: float(np.mean([run.result.shares.get(name, 0.0) for run in runs]))
+            for name in sorted(names)
+        },
+        learning_cost=float(np.mean([learning_cost(run.stream) for run in runs])),
+    )
 
 
 def table_experts(stream: Stream) -> list[Expert]:
@@ -218,8 +258,9 @@ def table_tasks(table: AnswerTable) -> Iterator[Task]:
 def run_stream(
     swarm: Swarm,
     stream: Stream,
-    on_progress: Callable[[Progress], None] | None = None,
+    tasks: Iterable[Task] | None = None,
     *,
+    on_progress: Callable[[Progress], None] | None = None,
     job: Mapping[str, Any] | None = None,
     resume: str | None = None,
 ) -> RunResult:
@@ -230,6 +271,8 @@ def run_stream(
     swarm : Swarm
         Of experts that understand the stream's tasks.
     stream : Stream
+    tasks : iterable of Task, optional
+        Tasks named after the stream's items, for experts that need more than a row number.
     on_progress : callable, optional
         Hears of every finished item.
     job, resume
@@ -245,11 +288,35 @@ def run_stream(
     }
     watch = _watcher(stream, on_progress) if on_progress else None
     return swarm.run(
-        table_tasks(table),
+        table_tasks(table) if tasks is None else tasks,
         feedback=lambda task, _: truths.get(task.id),
         on_event=watch,
         job=job,
         resume=resume,
+    )
+
+
+def score_run(stream: Stream, swarm: Swarm, result: RunResult) -> SeedRun:
+    """Score a run and everything it is compared with.
+
+    Parameters
+    ----------
+    stream : Stream
+        What was run; its table holds every expert's answers.
+    swarm : Swarm
+    result : RunResult
+
+    Returns
+    -------
+    SeedRun
+    """
+    return SeedRun(
+        stream=stream,
+        result=result,
+        swarm=swarm_score(stream, result),
+        others=(*baseline_scores(stream), *expert_scores(stream)),
+        plugins=tuple(asdict(record) for record in result.plugins),
+        panels=tuple(swarm.host.panels),
     )
 
 
@@ -306,24 +373,3 @@ def _watcher(stream: Stream, on_progress: Callable[[Progress], None]) -> Callabl
             on_progress(progress)
 
     return watch
-
-
-def _conclude(runs: Sequence[SeedRun]) -> Backtest:
-    # Baselines that choose by graded items may be missing for a seed in which none was drawn.
-    summaries: dict[tuple[str, str], list[Summary]] = {}
-    for run in runs:
-        rng = np.random.default_rng(run.stream.seed)
-        for score in (run.swarm, *run.others):
-            summaries.setdefault((score.kind, score.name), []).append(summarise(score, rng))
-    rows = [combine(of_one) for of_one in summaries.values()]
-    order = {"swarm": 0, "baseline": 1, "hindsight": 2, "expert": 3}
-    names = {name for run in runs for name in run.result.shares}
-    return Backtest(
-        runs=tuple(runs),
-        rows=tuple(sorted(rows, key=lambda row: (order[row.kind], -row.accuracy, row.cost))),
-        shares={
-            name: float(np.mean([run.result.shares.get(name, 0.0) for run in runs]))
-            for name in sorted(names)
-        },
-        learning_cost=float(np.mean([learning_cost(run.stream) for run in runs])),
-    )

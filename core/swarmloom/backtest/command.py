@@ -1,0 +1,263 @@
+"""What `swarmloom backtest` does, from files to report, apart from the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from swarmloom.backtest.answers import AnswerTable, Columns, read_answers
+from swarmloom.backtest.costs import match_costs, read_costs
+from swarmloom.backtest.run import Backtest, Progress, backtest
+from swarmloom.config import Settings, load_settings
+from swarmloom.ledger import Ledger
+from swarmloom.report import report_data, write_report
+
+__all__ = ["Done", "Request", "as_data", "notes", "open_ledger", "perform", "report_on"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be done.
+
+    Attributes
+    ----------
+    answers : Path
+        Table of recorded answers.
+    costs : Path or None
+        Prices; 1 for each expert without.
+    columns : Columns
+    config : Path or None
+        Settings file.
+    overrides : mapping
+        Sections of the settings that win over file and environment.
+    seeds : sequence of int
+    graded : float
+    limit : int or None
+    report : Path
+        Folder of the report.
+    resume : str or None
+    job : callable or None
+        ``job(seed)`` gives what is recorded as a pass's job.
+    """
+
+    answers: Path
+    costs: Path | None = None
+    columns: Columns = field(default_factory=Columns)
+    config: Path | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Sequence[int] = (0,)
+    graded: float = 0.05
+    limit: int | None = None
+    report: Path = Path("swarmloom-report")
+    resume: str | None = None
+    job: Callable[[int], Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it.
+
+    Attributes
+    ----------
+    result : Backtest
+    report : Path
+        The page written.
+    """
+
+    result: Backtest
+    report: Path
+
+
+def perform(request: Request, on_progress: Callable[[Progress], None] | None = None) -> Done:
+    """Read the files, run every pass, write the report.
+
+    Parameters
+    ----------
+    request : Request
+    on_progress : callable, optional
+        Hears of every finished item.
+
+    Returns
+    -------
+    Done
+
+    Raises
+    ------
+    InputError, ConfigurationError
+        Before the first pass, when a file or setting is wrong.
+    """
+    table = read_answers(request.answers, request.columns)
+    costs = _costs(request, table)
+    settings = load_settings(request.config, **request.overrides)
+    with open_ledger(settings) as ledger:
+        result = backtest(
+            table,
+            costs,
+            settings,
+            seeds=request.seeds,
+            graded=request.graded,
+            limit=request.limit,
+            ledger=ledger,
+            on_progress=on_progress,
+            job=request.job,
+            resume=request.resume,
+        )
+        return Done(result, _report(request, result, ledger))
+
+
+def as_data(request: Request, done: Done) -> dict[str, Any]:
+    """Give the whole result JSON-ready.
+
+    Parameters
+    ----------
+    request : Request
+    done : Done
+
+    Returns
+    -------
+    dict
+    """
+    first = done.result.runs[0]
+    return {
+        "answers": str(request.answers),
+        "items": len(first.stream.table),
+        "experts": len(first.stream.table.experts),
+        "graded": request.graded,
+        "learning_cost": done.result.learning_cost,
+        "rows": [asdict(row) for row in done.result.rows],
+        "shares": dict(done.result.shares),
+        "runs": [
+            {
+                "seed": run.stream.seed,
+                "run": run.result.run_id,
+                "accuracy": float(run.swarm.right.mean()),
+                "cost": float(run.swarm.cost.mean()),
+                "calls": float(run.swarm.calls.mean()),
+                "seconds": run.result.seconds,
+            }
+            for run in done.result.runs
+        ],
+        "report": str(done.report),
+    }
+
+
+def notes(result: Backtest, graded: float) -> list[str]:
+    """Say what has to be known to read the comparison.
+
+    Parameters
+    ----------
+    result : Backtest
+    graded : float
+        Share of graded items.
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [
+        "Every call of the swarm is billed, those it makes to learn included. It was told the "
+        f"right answers of {graded:.3g} of the items, each after it had answered.",
+    ]
+    if graded > 0:
+        lines.append(
+            "Baselines that choose by the graded share know all experts' answers to it from the "
+            "start and for free; buying them would add "
+            f"{result.learning_cost:.3g} to their cost per item."
+        )
+    lines.append(
+        "“hindsight” reads every label. Majorities count a tie in expectation; the cascades "
+        "without agreement give the last answer."
+    )
+    if len(result.runs) > 1:
+        lines.append(
+            f"Means of {len(result.runs)} random orders, ± the sample standard deviation; the "
+            "figures below show the first."
+        )
+    return lines
+
+
+def report_on(
+    result: Backtest,
+    ledger: Ledger,
+    folder: Path,
+    *,
+    title: str,
+    notes: Sequence[str],
+    facts: Sequence[tuple[str, str]],
+) -> Path:
+    """Write the report: the comparison over all passes, the figures of the first.
+
+    Parameters
+    ----------
+    result : Backtest
+    ledger : Ledger
+        Holds its runs.
+    folder : Path
+        Where to write it.
+    title : str
+    notes : sequence of str
+        What the reader of the comparison has to know.
+    facts : sequence of (str, str)
+        Labels and values.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    first = result.runs[0]
+    table = first.stream.table
+    truths = {item: table.labels[code] for item, code in zip(table.items, table.gold, strict=True)}
+    data = report_data(
+        ledger.view(first.result.run_id),
+        title=title,
+        truths=truths,
+        rows=result.rows,
+        notes=notes,
+        facts=facts,
+        plugins=first.plugins,
+        panels=first.panels,
+    )
+    return write_report(folder, data)
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[Ledger]:
+    """Open the ledger of the settings within a ``with`` block; in memory where they want none.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Yields
+    ------
+    Ledger
+    """
+    from swarmloom.ledger import default_path
+
+    path = (settings.ledger.path or default_path()) if settings.ledger.enabled else None
+    with Ledger(path) as ledger:
+        yield ledger
+
+
+def _costs(request: Request, table: AnswerTable) -> npt.NDArray[np.float64]:
+    if request.costs is None:
+        return np.ones(len(table.experts))
+    return match_costs(read_costs(request.costs), table.experts, request.costs)
+
+
+def _report(request: Request, result: Backtest, ledger: Ledger) -> Path:
+    return report_on(
+        result,
+        ledger,
+        request.report,
+        title=f"Backtest of {request.answers.name}",
+        notes=notes(result, request.graded),
+        facts=[("answers", str(request.answers)), ("graded share", f"{request.graded:.3g}")],
+    )

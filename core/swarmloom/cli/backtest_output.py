@@ -1,0 +1,134 @@
+"""What `swarmloom backtest` prints: live progress and the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+from swarmloom.cli.output import emit
+
+from swarmloom.backtest.command import Done, Request, as_data, notes
+from swarmloom.backtest.run import Progress as PassProgress
+from swarmloom.backtest.scores import Summary
+
+__all__ = ["announce", "comparison_table", "progress_display", "shares_line", "show"]
+
+
+def announce(request: Request) -> None:
+    """Say at once what is going on; loading the protocols takes seconds."""
+    passes = f"{len(request.seeds)} passes" if len(request.seeds) > 1 else "one pass"
+    Console(stderr=True).print(f"Backtest of {request.answers}: {passes}", highlight=False)
+
+
+@contextmanager
+def progress_display(hidden: bool, passes: int) -> Iterator[Callable[[PassProgress], None] | None]:
+    """Show live progress on standard error within a ``with`` block.
+
+    Parameters
+    ----------
+    hidden : bool
+        Show nothing.
+    passes : int
+        How many passes there will be.
+
+    Yields
+    ------
+    callable or None
+        To be called with every `PassProgress`.
+    """
+    if hidden:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("right {task.fields[right]:.3f}  cost {task.fields[cost]:.3f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as display:
+        bars: dict[int, object] = {}
+
+        def update(state: PassProgress) -> None:
+            if state.seed not in bars:
+                name = f"seed {state.seed}" if passes > 1 else "swarm"
+                bars[state.seed] = display.add_task(name, total=state.total, right=0.0, cost=0.0)
+            display.update(
+                bars[state.seed],  # type: ignore[arg-type]
+                completed=state.finished,
+                right=state.right / state.finished,
+                cost=state.cost / state.finished,
+            )
+
+        yield update
+
+
+def show(request: Request, done: Done, json: bool) -> None:
+    """Print the result: a table, or one JSON document.
+
+    Parameters
+    ----------
+    request : Request
+    done : Done
+    json : bool
+    """
+    emit(as_data(request, done), json, lambda: _summary(request, done))
+
+
+def comparison_table(rows: Sequence[Summary], experts: int = 5) -> Table:
+    """Lay out the comparison: all but the experts, and the best few of these.
+
+    Parameters
+    ----------
+    rows : sequence of Summary
+        The experts from best to worst.
+    experts : int
+        How many of them to show.
+    """
+    table = Table("who answers", box=None, header_style="bold")
+    for heading in ("accuracy", "95 % interval", "cost per task", "calls per task"):
+        table.add_column(heading, justify="right")
+    alone = [row for row in rows if row.kind == "expert"]
+    shown = {id(row) for row in alone[:experts]}
+    for row in rows:
+        if row.kind != "expert" or id(row) in shown:
+            table.add_row(*_cells(row), style="bold" if row.kind == "swarm" else None)
+    left_out = len(alone) - len(shown)
+    if left_out > 0:
+        table.add_row(f"… {left_out} more experts in the report", style="dim")
+    return table
+
+
+def shares_line(shares: Mapping[str, float]) -> str:
+    """Tell each protocol's share in the decisions in one line, the largest first."""
+    if not shares:
+        return "No protocol took part in the decisions."
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])
+    listed = ", ".join(f"{name} {share:.1%}" for name, share in ordered)
+    return f"Shares in the decisions: {listed}"
+
+
+def _cells(row: Summary) -> tuple[str, str, str, str, str]:
+    accuracy, cost = f"{row.accuracy:.4f}", f"{row.cost:.3f}"
+    if row.seeds > 1:
+        accuracy += f" ± {row.accuracy_sd:.4f}"
+        cost += f" ± {row.cost_sd:.3f}"
+    return row.name, accuracy, f"{row.low:.3f} – {row.high:.3f}", cost, f"{row.calls:.2f}"
+
+
+def _summary(request: Request, done: Done) -> Group:
+    result = done.result
+    lines = [shares_line(result.shares), *notes(result, request.graded), f"Report: {done.report}"]
+    return Group(comparison_table(result.rows), Text(""), *(Text(line) for line in lines))
