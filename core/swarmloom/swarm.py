@@ -71,6 +71,7 @@ class Swarm:
         self.host.discover()
         for name, plugin in plugins:
             self.host.add(plugin, name)
+        self.host.check()
         self.host.hook.swarmloom_configured.call_historic(kwargs={"settings": self.settings})
         self._pattern = self._checked_pattern(self.settings.swarm.pattern)
         self._overrides = self._checked_weights(self.settings.swarm.weights)
@@ -181,9 +182,7 @@ class Swarm:
     def enable(self, name: str) -> None:
         """Bring a disabled or quarantined plugin back, also while a run is on."""
         self.host.enable(name)
-        protocol = self.host.protocols.get(name)
-        if protocol is not None and hasattr(protocol, "swarmloom_initialize"):
-            protocol.swarmloom_initialize(swarm=self)
+        self.host.call(name, "swarmloom_initialize", swarm=self)
 
     def disable(self, name: str) -> None:
         """Take a plugin out, also while a run is on; what it learned is kept for `enable`."""
@@ -231,9 +230,8 @@ class Swarm:
     def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Take back what `snapshot` gave; states of protocols that are not active are left out."""
         for name, value in state.items():
-            protocol = self.host.protocols.get(name)
-            if protocol is not None and hasattr(protocol, "swarmloom_restore"):
-                protocol.swarmloom_restore(state=value)
+            if name in self.host.protocols:
+                self.host.call(name, "swarmloom_restore", state=value)
 
     # -- runs -------------------------------------------------------------------------------------
 
