@@ -132,11 +132,7 @@ class Swarm:
     def weights(self) -> dict[str, float]:
         """Weight of each active protocol in the mixture."""
         named = {**self._weights_of_pattern(), **self._overrides}
-        default = self.settings.swarm.default_weight
-        return {
-            name: named.get(name, 0.0 if self.host.is_built_in(name) else default)
-            for name in self.host.protocols
-        }
+        return {name: named.get(name, self._unnamed_weight(name)) for name in self.host.protocols}
 
     def set_pattern(self, name: str) -> None:
         """Switch the pattern; weights set before are dropped. Works while a run is on."""
@@ -155,6 +151,13 @@ class Swarm:
         pattern = self.patterns.get(self._pattern)
         # Without any pattern installed every protocol counts the same.
         return dict.fromkeys(self.host.protocols, 1.0) if pattern is None else pattern.weights
+
+    def _unnamed_weight(self, name: str) -> float:
+        """Weight of a protocol that no pattern names: its own `default_weight` where it has one."""
+        own: float | None = getattr(self.host.protocols[name], "default_weight", None)
+        if own is not None:
+            return own
+        return 0.0 if self.host.is_built_in(name) else self.settings.swarm.default_weight
 
     def _checked_pattern(self, name: str) -> str:
         patterns = self.patterns
