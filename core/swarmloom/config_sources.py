@@ -1,0 +1,283 @@
+"""Where configuration values come from, and how the layers are merged."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
+
+from swarmloom.errors import ConfigurationError
+
+__all__ = [
+    "ENV_PREFIX",
+    "Key",
+    "Layer",
+    "Origins",
+    "environment_layer",
+    "file_layer",
+    "merged",
+    "resolved_paths",
+]
+
+Key = tuple[str | int, ...]
+
+ENV_PREFIX = "SWARMLOOM_"
+_DELIMITER = "__"
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where each value came from, by key.
+
+    Attributes
+    ----------
+    by_key : mapping of tuple to str
+        "swarm.toml:3", "environment variable SWARMLOOM_DEVICE" or "argument".
+    """
+
+    by_key: Mapping[Key, str] = field(default_factory=dict)
+
+    @classmethod
+    def uniform(cls, values: Mapping[str, Any], origin: str) -> Origins:
+        """Give all leaves of nested mappings the same origin."""
+        return cls({key: origin for key, _ in leaves(values)})
+
+    def of(self, key: Key) -> str:
+        """Find the origin of a value, or of the nearest thing that holds it; "" for neither."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.by_key:
+                return self.by_key[key[:length]]
+        return next((o for k, o in self.by_key.items() if k[: len(key)] == key), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values of one source, or of several merged ones.
+
+    Attributes
+    ----------
+    values : dict
+        Nested by section.
+    origins : Origins
+    """
+
+    values: dict[str, Any]
+    origins: Origins
+
+
+def leaves(values: Mapping[str, Any], path: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """Walk nested mappings; an empty mapping is a leaf too."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def merged(layers: Iterable[Layer]) -> Layer:
+    """Merge layers, later ones win; mappings are merged key by key, all else is replaced."""
+    values: dict[str, Any] = {}
+    origins: dict[Key, str] = {}
+    for layer in layers:
+        values = _update(values, layer.values)
+        for key in layer.origins.by_key:
+            # What a later layer replaces has no older parts left.
+            origins = {old: o for old, o in origins.items() if old[: len(key)] != key}
+        origins.update(layer.origins.by_key)
+    return Layer(values, Origins(origins))
+
+
+def _update(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(old)
+    for key, value in new.items():
+        known = result.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            value = _update(known, value)
+        result[key] = value
+    return result
+
+
+def resolved_paths(layer: Layer, keys: Iterable[tuple[str, ...]], file: Path) -> Layer:
+    """Let relative paths start at the folder of the file that names them."""
+    values = layer.values
+    for key in keys:
+        section: Any = values
+        for part in key[:-1]:
+            section = section.get(part, {}) if isinstance(section, Mapping) else {}
+        path = section.get(key[-1]) if isinstance(section, Mapping) else None
+        if isinstance(path, str) and path:
+            place = str(file.absolute().parent / Path(path).expanduser())
+            change: dict[str, Any] = {key[-1]: place}
+            for part in reversed(key[:-1]):
+                change = {part: change}
+            values = _update(values, change)
+    return Layer(values, layer.origins)
+
+
+# -- TOML -----------------------------------------------------------------------------------------
+
+
+def file_layer(file: Path) -> Layer:
+    """Read a TOML file; an empty one gives no values.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is missing, a folder, unreadable, not UTF-8 or no TOML.
+    """
+    text = _text(file)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file}: not valid TOML: {error}") from None
+    return Layer(values, Origins({key: f"{file}:{line}" for key, line in _lines(text).items()}))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigurationError(f"{file}: there is no such file") from None
+    except IsADirectoryError:
+        raise ConfigurationError(f"{file}: this is a folder, not a TOML file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror or error}") from None
+
+
+def _lines(text: str) -> dict[Key, int]:
+    """Find the line of every key of valid TOML.
+
+    A statement is the shortest run of lines that is TOML by itself; a header is one too and says
+    which table the following statements fill.
+    """
+    found: dict[Key, int] = {}
+    table: Key = ()
+    lengths: dict[Key, int] = {}
+    for line, statement in _statements(text):
+        if statement.startswith("["):
+            table = _table(tomllib.loads(statement), statement.startswith("[["), lengths)
+            found.setdefault(table, line)
+        else:
+            for key, _ in leaves(tomllib.loads(statement)):
+                found[(*table, *key)] = line
+    return found
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    start, open_lines = 0, list[str]()
+    for number, line in enumerate(text.split("\n"), 1):
+        if not open_lines:
+            start = number
+        open_lines.append(line)
+        statement = "\n".join(open_lines).strip()
+        try:
+            tomllib.loads(statement)
+        except tomllib.TOMLDecodeError:
+            continue
+        if statement and not statement.startswith("#"):
+            yield start, statement
+        open_lines.clear()
+
+
+def _table(header: Mapping[str, Any], is_array: bool, lengths: dict[Key, int]) -> Key:
+    names: list[str] = []
+    value: Any = header
+    while value:
+        value = value[0] if isinstance(value, list) else value
+        if value:
+            names.append(next(iter(value)))
+            value = value[names[-1]]
+    return _indexed(names, is_array, lengths)
+
+
+def _indexed(names: list[str], is_array: bool, lengths: dict[Key, int]) -> Key:
+    key: Key = ()
+    for position, name in enumerate(names):
+        key = (*key, name)
+        if is_array and position == len(names) - 1:
+            lengths[key] = lengths.get(key, 0) + 1
+        if key in lengths:
+            key = (*key, lengths[key] - 1)
+    return key
+
+
+# -- environment ----------------------------------------------------------------------------------
+
+
+class _Environment(EnvSettingsSource):
+    """pydantic-settings' source, with errors that name the variable."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError as error:
+            ends = (f"{_DELIMITER}{field_name}".upper(), f"{ENV_PREFIX}{field_name}".upper())
+            for name in _variables():
+                if name.upper().endswith(ends) and os.environ[name] == value:
+                    message = f"environment variable {name}: {value!r} is not JSON: {error}"
+                    raise ValueError(message) from error
+            raise
+
+
+def environment_layer(model: type[BaseModel]) -> Layer:
+    """Read the variables ``SWARMLOOM_SECTION__KEY``; lists and tables are written as JSON.
+
+    Parameters
+    ----------
+    model : type of BaseModel
+        Its fields are the sections.
+
+    Raises
+    ------
+    ConfigurationError
+        If a variable names no section or holds a list or table that is no JSON.
+    """
+    origins: dict[Key, str] = {}
+    for name in _variables():
+        key = tuple(name[len(ENV_PREFIX) :].lower().split(_DELIMITER))
+        _check_section(name, key, model)
+        origins[key] = f"environment variable {name}"
+    settings = type("_Sections", (BaseSettings, model), {"__module__": __name__})
+    source = _Environment(
+        settings,
+        case_sensitive=False,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=_DELIMITER,
+        env_parse_none_str="null",
+    )
+    try:
+        values = source()
+    except SettingsError as error:
+        raise ConfigurationError(str(error.__cause__ or error)) from None
+    return Layer(values, Origins(origins))
+
+
+def _variables() -> list[str]:
+    """Variables that hold settings; others, such as SWARMLOOM_TRACE_HOOKS, have no section."""
+    sections = ("DEVICE", "TASKS", "EXPERTS")
+    return [
+        name
+        for name in sorted(os.environ)
+        if name.upper().startswith(ENV_PREFIX)
+        and (_DELIMITER in name or name.upper()[len(ENV_PREFIX) :] in sections)
+    ]
+
+
+def _check_section(name: str, key: Key, model: type[BaseModel]) -> None:
+    known = list(model.model_fields)
+    if key[0] not in known:
+        near = get_close_matches(str(key[0]), known, n=1)
+        raise ConfigurationError(
+            f"environment variable {name}: there is no section {key[0]!r}"
+            + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
+        )
