@@ -9,8 +9,8 @@ SMALLEST_NORMAL = 2.0**-126
 
 def remaining(amount, time, now, half_life):
     age = max(0.0, now - float(time)) if not math.isnan(time) else math.nan
-    share = 1.0 if half_life is None and age < math.inf else 2.0 ** (-age / (half_life or 1e300))
-    return float(amount) * share
+    # Even without decay nothing is left of what was deposited forever ago.
+    return float(amount) * 2.0 ** (-age / min(half_life or math.inf, 1e300))
 
 
 def decayed(amounts, times, now, half_life):
