@@ -1,4 +1,9 @@
-"""Stream tables of recorded answers through a `Panel`: every call billed, few tasks graded."""
+"""Stream tables of recorded answers through a `Panel`: every call billed, few tasks graded.
+
+Run as a script for a table of means over seeds::
+
+    python tests/benchmarks/panel_stream.py --table mmlu_pro target_cost=1.7
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,12 @@ import numpy as np
 
 from swarmloom_protocols.consensus.panel import Panel, PanelSettings
 
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+TABLES = {
+    "mmlu_pro": ("panel/mmlu_pro_letters.csv", "panel/costs.toml"),
+    "gsm8k": ("answers/gsm8k_41_models.csv", "answers/gsm8k_costs.toml"),
+}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -25,6 +36,32 @@ class Table:
     prices: np.ndarray
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one stream gave."""
+
+    right: np.ndarray
+    cost: np.ndarray
+    confidence: np.ndarray
+    audit_cost: float
+    decisions: int
+    seconds: float
+
+    def figures(self) -> dict[str, float]:
+        half = len(self.right) // 2
+        return {
+            "accuracy": self.right.mean(),
+            "cost": self.cost.mean(),
+            "audits": self.audit_cost,
+            "half2_accuracy": self.right[half:].mean(),
+            "half2_cost": self.cost[half:].mean(),
+            "overconfidence": self.confidence.mean() - self.right.mean(),
+            "first200_accuracy": self.right[:200].mean(),
+            "first200_cost": self.cost[:200].mean(),
+            "microseconds": 1e6 * self.seconds / self.decisions,
+        }
+
+
 def read_table(answers: Path, costs: Path) -> Table:
     with answers.open() as lines:
         rows = list(csv.DictReader(lines))
@@ -34,8 +71,7 @@ def read_table(answers: Path, costs: Path) -> Table:
     codes, truth = [], []
     for row in rows:
         known: dict[str, int] = {"": -1}
-        code = [known.setdefault(row[name], len(known) - 1) for name in experts]
-        codes.append(code)
+        codes.append([known.setdefault(row[name], len(known) - 1) for name in experts])
         truth.append(known.setdefault(row["gold"], len(known) - 1))
     return Table(
         np.array(codes),
@@ -46,64 +82,78 @@ def read_table(answers: Path, costs: Path) -> Table:
     )
 
 
-def stream(table, settings, seed, graded=0.05, detail=False):
-    """Run one seed; returns accuracy, cost, audit cost, second-half accuracy and cost, seconds."""
+def one_task(panel, table, item, names):
+    """Ask until the panel stops; return its experts and their answers."""
+    topic, n_options = int(table.topic[item]), int(table.n_options[item]) or None
+    experts, answers = [], []
+    while (expert := panel.next(topic, n_options, experts, answers)) >= 0:
+        experts.append(expert)
+        answers.append(names.setdefault(int(table.answers[item, expert]), len(names) - 1))
+    costs = table.prices[experts]
+    return panel.record(topic, n_options, experts, answers, costs), costs.sum()
+
+
+def audit(panel, table, item, number, names):
+    """Reveal the truth and buy what the panel wants to know; return the cost."""
+    panel.grade(number, names.setdefault(int(table.truth[item]), len(names) - 1))
+    cost = 0.0
+    while (expert := panel.audit(number)) >= 0:
+        answer = names.setdefault(int(table.answers[item, expert]), len(names) - 1)
+        panel.add_answer(number, expert, answer, float(table.prices[expert]))
+        cost += table.prices[expert]
+    return cost
+
+
+def stream(table: Table, settings: PanelSettings, seed: int, graded: float = 0.05) -> Run:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(table.truth))
     lottery = rng.random(len(order)) < graded
-    panel = Panel(table.prices, int(table.topic.max()) + 1, settings, rng)
-    hits, costs, conf = np.zeros(len(order)), np.zeros(len(order)), np.zeros(len(order))
-    asks = 0
+    panel = Panel(table.prices, int(table.topic.max()) + 1, settings, rng=rng)
+    right, cost, confidence = np.zeros((3, len(order)))
+    decisions, audits = 0, 0.0
     started = time.perf_counter()
     for step, item in enumerate(order):
-        row, topic, n_options = table.answers[item], int(table.topic[item]), int(table.n_options[item])
         names: dict[int, int] = {-1: -1}
-        experts, answers = [], []
-        while (expert := panel.next(topic, n_options, experts, answers)) >= 0:
-            experts.append(expert)
-            answers.append(names.setdefault(int(row[expert]), len(names) - 1))
-        paid = [float(table.prices[e]) for e in experts]
-        number = panel.record(topic, n_options, experts, answers, paid)
-        asks += len(experts)
-        verdict = panel.journal["verdict"][number]
-        conf[step] = panel.journal["confidence"][number]
-        truth = int(table.truth[item])
-        hits[step] = verdict >= 0 and names.get(truth) == verdict
-        costs[step] = sum(paid)
+        number, cost[step] = one_task(panel, table, item, names)
+        verdict, confidence[step] = panel.verdict(number)
+        right[step] = verdict >= 0 and names.get(int(table.truth[item])) == verdict
         if lottery[step]:
-            panel.grade(number, names.setdefault(truth, len(names) - 1))
-            while (expert := panel.audit(number)) >= 0:
-                answer = names.setdefault(int(row[expert]), len(names) - 1)
-                cost = float(table.prices[expert])
-                panel.add_answer(number, expert, answer, cost)
-                costs[step] += cost
+            paid = audit(panel, table, item, number, names)
+            cost[step] += paid
+            audits += paid
     seconds = time.perf_counter() - started
-    half = len(order) // 2
-    return dict(acc=hits.mean(), cost=costs.mean(), aud=panel.audit_spent / len(order),
-                acc2=hits[half:].mean(), cost2=costs[half:].mean(), oc=conf.mean() - hits.mean(),
-                us=1e6 * seconds / (asks + len(order)), sec=seconds, pool=panel.pool.sum(), lam=panel.price,
-                first=hits[:200].mean(), firstcost=costs[:200].mean())
+    decisions = int(panel.report().calls.sum()) + len(order)
+    return Run(right, cost, confidence, audits / len(order), decisions, seconds)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--set", choices=["mmlu", "gsm8k"], default="mmlu")
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared/data")
+def parsed_settings(pairs: list[str]) -> PanelSettings:
+    given = dict(pair.split("=") for pair in pairs)
+    kinds = {field.name: field.type for field in fields(PanelSettings)}
+    changes = {n: int(v) if kinds[n] == "int" else float(v) for n, v in given.items()}
+    return replace(PanelSettings(), **changes)
+
+
+def summary(runs: list[Run]) -> str:
+    rows = [run.figures() for run in runs]
+    mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    spread = np.std([row["accuracy"] for row in rows], ddof=1) if len(rows) > 1 else 0.0
+    lowest = min(row["accuracy"] for row in rows)
+    figures = " ".join(f"{name} {value:.4g}" for name, value in mean.items())
+    return f"{figures} sd {spread:.4f} lowest {lowest:.4f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", choices=sorted(TABLES), default="mmlu_pro")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--graded", type=float, default=0.05)
-    parser.add_argument("--seeds", default="100,101,102")
-    parser.add_argument("settings", nargs="*", help="name=value")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("settings", nargs="*", help="name=value of PanelSettings")
     args = parser.parse_args()
-    files = {"mmlu": ("panel/mmlu_pro_letters.csv", "panel/costs.toml"),
-             "gsm8k": ("answers/gsm8k_41_models.csv", "answers/gsm8k_costs.toml")}[args.set]
-    table = read_table(*(args.data / f for f in files))
-    kinds = {f.name: type(f.default) for f in fields(PanelSettings)}
-    given = dict(pair.split("=") for pair in args.settings)
-    settings = replace(PanelSettings(), **{k: kinds[k](float(v)) for k, v in given.items()})
-    got = [stream(table, settings, int(s), args.graded) for s in args.seeds.split(",")]
-    mean = {k: np.mean([g[k] for g in got]) for k in got[0]}
-    sd = np.std([g["acc"] for g in got], ddof=1) if len(got) > 1 else 0
-    print(args.set, " ".join(args.settings), "|", f"acc {mean['acc']:.4f}±{sd:.4f} @ {mean['cost']:.3f} aud {mean['aud']:.3f}",
-          f"half2 {mean['acc2']:.4f} @ {mean['cost2']:.3f} oc {mean['oc']:+.3f} first200 {mean['first']:.3f}@{mean['firstcost']:.2f} us {mean['us']:.0f} sec {mean['sec']:.1f} pool {mean['pool']:.1f} lam {mean['lam']:.4f}", flush=True)
+    table = read_table(*(args.data / name for name in TABLES[args.table]))
+    settings = parsed_settings(args.settings)
+    runs = [stream(table, settings, seed, args.graded) for seed in args.seeds]
+    print(args.table, *args.settings, "|", summary(runs))  # noqa: T201
 
 
 if __name__ == "__main__":

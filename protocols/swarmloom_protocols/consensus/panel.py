@@ -1,248 +1,469 @@
 """Latent-difficulty panel: whom to ask next, when to stop, and what to believe.
 
 One model of experts, tasks and shared mistakes (`panel_likelihood`) is learned from the answers
-paid for and the few that are graded (`panel_learning`); looking a few calls ahead in it
-(`panel_lookahead`) says whether another answer is worth its price. A price of money, lambda,
-holds the mean cost of a task at the target.
+paid for and from the few that are graded (`panel_learning`); looking a few calls ahead in it
+(`panel_lookahead`) says whether another answer is worth its price. A price of money
+(`panel_budget`) holds the mean cost of a task at the target. Nothing here knows an answer or a
+truth that it was not given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
+from swarmloom_protocols.consensus.panel_budget import Budget
 from swarmloom_protocols.consensus.panel_history import Journal
-from swarmloom_protocols.consensus.panel_learning import Learner, Rates, shifted
+from swarmloom_protocols.consensus.panel_learning import Learner, Rates
 from swarmloom_protocols.consensus.panel_likelihood import (
     EMPTY,
-    RIGHT,
     Evidence,
     marginals,
     new_evidence,
     option_rates,
     weigh_answers,
 )
-from swarmloom_protocols.consensus.panel_lookahead import Menu, ask_values, current_value
+from swarmloom_protocols.consensus.panel_lookahead import Menu, ask_values
+from swarmloom_protocols.consensus.panel_pool import choose_pool, estimated_accuracy, explored
+from swarmloom_protocols.consensus.panel_reports import PanelReport, calibration
+from swarmloom_protocols.consensus.panel_settings import PanelSettings
 
-__all__ = ["EMPTY", "Panel", "PanelSettings"]
+__all__ = ["EMPTY", "AskValues", "Belief", "Panel", "PanelSettings"]
 
 
-@dataclass(frozen=True)
-class PanelSettings:
-    """Settings of a `Panel`; the defaults are those measured on the public answer tables."""
+class AskValues(NamedTuple):
+    """What stopping and asking are worth, in probability of a right verdict.
 
-    target_cost: float = 1.0
-    classes: int = 5
-    slope: float = 3.0
-    prior_strength: float = 15.0
-    ability_spread: float = 0.7
-    price_lean: float = 0.4
-    topic_strength: float = 60.0
-    difficulty_strength: float = 400.0
-    ungraded_weight: float = 20.0
-    first_refit: int = 10
-    refit_share: float = 0.2
-    longest_refit: int = 500
-    max_asks: int = 8
-    depth: int = 2
-    opening_depth: int = 3
-    opening_asks: int = 2
-    width: int = 8
-    open_options: int = 1000
-    audit_share: float = 0.05
-    audit_root: float = 2.0
-    audit_labels: int = 8
-    jitter: float = 0.3
-    price_start: float = 0.03
-    price_step: float = 0.004
-    price_floor: float = 3e-4
-    price_ceiling: float = 0.2
-    prune_error: float = 0.5
-    prune_price: float = 0.25
+    Attributes
+    ----------
+    stop : float
+        Probability that the best answer given so far is right; 0 where there is none.
+    ask : float64[experts]
+        Expected probability of a right verdict after asking the expert and going on well, less
+        the price of all calls that takes; ``-inf`` for experts that cannot be asked or are
+        out of the pool.
+    """
+
+    stop: float
+    ask: FloatArray
+
+
+class Belief(NamedTuple):
+    """Posterior over the answers given.
+
+    Attributes
+    ----------
+    answers : float64[named]
+        Probability that the answer is right, for each distinct answer.
+    other : float
+        Probability that none of them is.
+    """
+
+    answers: FloatArray
+    other: float
 
 
 class Panel:
-    def __init__(self, prices, n_topics, settings, rng):
-        self.prices = np.array(prices, np.float64)
-        self.settings = settings
+    """Online choice among priced experts, after the latent-difficulty panel rule.
+
+    Answers of a task are integers: 0, 1, ... for its distinct answers in order of appearance, -1
+    (`EMPTY`) for an expert that failed or said nothing readable. The class is not thread-safe.
+
+    Parameters
+    ----------
+    prices : float64[experts]
+        Price of a call of each expert, at least 0. Real costs may differ and are given later.
+    n_topics : int
+        Number of topics, at least 1.
+    settings : PanelSettings, optional
+    rng : numpy.random.Generator
+        One number is drawn from it, the seed of the panel's exploration.
+
+    Raises
+    ------
+    InputError
+        Prices that are not finite or negative, no expert, no topic.
+    """
+
+    def __init__(
+        self,
+        prices: ArrayLike,
+        n_topics: int,
+        settings: PanelSettings | None = None,
+        *,
+        rng: np.random.Generator,
+    ) -> None:
+        self.settings = settings or PanelSettings()
+        self.prices = _checked_prices(prices)
+        if n_topics < 1:
+            raise InputError(f"n_topics = {n_topics}: must be at least 1")
         self.n_topics = n_topics
         self._seed = int(rng.integers(2**62))
-        n = self.prices.shape[0]
-        log_price = np.log(np.maximum(self.prices, 1e-9))
-        sd = log_price.std()
-        lean = settings.price_lean * (log_price - log_price.mean()) / (sd if sd > 0 else 1.0)
-        s = settings
-        self._learner = Learner(lean, s.classes, s.slope, s.prior_strength, s.ability_spread,
-                                s.topic_strength, s.difficulty_strength)
-        self.journal = Journal()
-        self.rates = self._learner.start(n_topics)
-        self.price = s.price_start
-        self._frozen_price = self.price
-        self.spent = 0.0
-        self.audit_spent = 0.0
-        self.labels = np.zeros(n, np.int64)
-        self.calls = np.zeros(n)
-        self.grades = 0
-        self.refits = 0
-        self.next_refit = s.first_refit
-        self._asked = {}
-        self.scratch = new_evidence(5, 8 + n, s.classes)
-        self._after_refit()
+        self._learner = Learner.of_settings(self.prices, self.settings)
+        self._rates = self._learner.start(n_topics)
+        self._journal = Journal()
+        self._budget = Budget.fresh(self.settings)
+        self._labels = np.zeros(self.n_experts, np.int64)
+        self._calls = np.zeros(self.n_experts, np.int64)
+        self._refits = 0
+        self._next_refit = self.settings.first_refit
+        self._scratch = new_evidence(4, 16, self.settings.classes)
+        self._take_up_rates()
 
-    def _after_refit(self):
-        s = self.settings
-        rng = np.random.Generator(np.random.PCG64([self._seed, self.refits]))
-        noise = rng.standard_normal(self.prices.shape[0]) * s.jitter / np.sqrt(1 + self.calls)
-        out = np.stack([shifted(t, noise[None])[0] for t in self.rates.topical])
-        self.optimistic = out
-        self.pool = self._make_pool()
-        self._tables = {}
-        self._cache = {}
+    @property
+    def n_experts(self) -> int:
+        """Number of experts."""
+        return int(self.prices.shape[0])
 
-    def estimates(self):
-        pi = self.rates.difficulty.mean(0)
-        return self.rates.outcome[..., RIGHT] @ pi
+    def __len__(self) -> int:
+        """Return the number of finished tasks."""
+        return len(self._journal)
 
-    def dominated(self):
-        s = self.settings
-        est = self.estimates()
-        err = s.prune_error / np.sqrt(self.labels + 2)
-        c = self.prices
-        lead = (est[:, None] - est[None, :] + self.price * (c[None, :] - c[:, None]) * s.prune_price)
-        both = np.hypot(err[:, None], err[None, :])
-        beats = (lead > both) & (c[:, None] <= c[None, :])
-        np.fill_diagonal(beats, False)
-        return beats.sum(0) >= 2
+    # Deciding.
 
-    def _make_pool(self):
-        return ~self.dominated()
+    def values(
+        self,
+        topic: int,
+        n_options: int | None,
+        experts: ArrayLike,
+        answers: ArrayLike,
+        allowed: ArrayLike | None = None,
+    ) -> AskValues:
+        """Value stopping now and asking each expert next.
 
-    def table(self, topic, n):
-        got = self._tables.get((topic, n))
-        if got is None:
-            r = option_rates(self.optimistic[topic], n)
-            l = np.log(option_rates(self.rates.topical[topic], n))
-            got = self._tables[topic, n] = (r, np.log(r), l)
-        return got
+        Parameters
+        ----------
+        topic : int
+        n_options : int or None
+            Number of options of the task; ``None`` for free text, where agreement by chance is
+            next to impossible (``settings.open_options`` are assumed). A number below that of
+            the distinct answers given counts as the latter.
+        experts, answers : int64[calls]
+            Who was asked so far and what they answered.
+        allowed : bool[experts], optional
+            Who may be asked; all by default. Where nobody of the pool may be asked and there is
+            no answer yet, everybody allowed is valued.
 
-    def options(self, n_options, answers):
-        n = n_options if n_options > 0 else self.settings.open_options
-        return max(n, int(answers.max(initial=-1)) + 1)
+        Returns
+        -------
+        AskValues
 
-    def values(self, topic, n_options, experts, answers, allowed=None):
-        s = self.settings
-        experts = np.asarray(experts, np.int64); answers = np.asarray(answers, np.int64)
-        n = self.options(n_options, answers)
-        key = None
-        if len(experts) < s.opening_asks and allowed is None:
-            key = (topic, n, tuple(experts.tolist()), tuple(answers.tolist()))
-            got = self._cache.get(key)
-            if got is not None:
-                return got
-        r, lr, _ = self.table(topic, n)
-        pool = self.pool if allowed is None else self.pool & allowed
-        taken = np.zeros(len(self.prices), np.bool_)
-        taken[experts] = True
-        ev = self.scratch
-        weigh_answers(self.rates.difficulty[topic], lr, experts, answers, ev)
-        cand = np.flatnonzero(pool & ~taken)
-        vals = np.full(len(self.prices), -np.inf)
-        menu = Menu(r, self._frozen_price * self.prices, cand, taken, float(n))
-        depth = s.opening_depth if len(experts) < s.opening_asks else s.depth
-        now = ask_values(ev, menu, depth, s.width, vals)
-        if key is not None:
-            self._cache[key] = (now, vals)
-        return now, vals
+        Raises
+        ------
+        InputError
+            Topic, experts or answers out of range, or an expert named twice.
+        """
+        asked, given = self._checked_calls(topic, experts, answers)
+        free = np.ones(self.n_experts, np.bool_) if allowed is None else _mask(allowed, self.prices)
+        key = (topic, n_options, asked.tobytes(), given.tobytes(), free.tobytes())
+        if asked.shape[0] > 1:
+            return self._look_ahead(topic, n_options, asked, given, free)
+        if key not in self._kept:
+            self._kept[key] = self._look_ahead(topic, n_options, asked, given, free)
+        return self._kept[key]
 
-    def next(self, topic, n_options, experts, answers, allowed=None):
-        if len(experts) >= self.settings.max_asks:
+    def next(
+        self,
+        topic: int,
+        n_options: int | None,
+        experts: ArrayLike,
+        answers: ArrayLike,
+        allowed: ArrayLike | None = None,
+    ) -> int:
+        """Return the expert to ask next, or -1 to stop. Arguments as in `values`.
+
+        Stops after ``settings.max_asks`` calls, where nobody may be asked, and where no ask is
+        worth its price; with no answer at all so far it asks on while it can.
+        """
+        if np.shape(experts)[0] >= self.settings.max_asks:
             return -1
-        now, vals = self.values(topic, n_options, experts, answers, allowed)
-        j = int(np.argmax(vals))
-        if vals[j] == -np.inf or (vals[j] <= now and len(experts)):
-            return -1
-        return j
+        stop, ask = self.values(topic, n_options, experts, answers, allowed)
+        best = int(np.argmax(ask))
+        return -1 if ask[best] == -np.inf or 0.0 < stop >= ask[best] else best
 
-    def posterior(self, topic, n_options, experts, answers):
-        experts = np.asarray(experts, np.int64); answers = np.asarray(answers, np.int64)
-        n = self.options(n_options, answers)
-        _, _, lp = self.table(topic, n)
-        ev = self.scratch
-        weigh_answers(self.rates.difficulty[topic], lp, experts, answers, ev)
-        total = marginals(ev, 0, float(n))
-        m = ev.named[0]
-        p = ev.truth[0, 1:m + 1].sum(-1) / total
-        return p
+    def posterior(
+        self, topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
+    ) -> Belief:
+        """Return the probability of each distinct answer given. Arguments as in `values`."""
+        asked, given = self._checked_calls(topic, experts, answers)
+        options = self._options(n_options, given)
+        evidence = self._room(given)
+        log_rates = np.log(option_rates(self._rates.topical[topic], options))
+        weigh_answers(self._rates.difficulty[topic], log_rates, asked, given, evidence)
+        total = marginals(evidence, 0, float(options))
+        named = evidence.named[0]
+        chance = evidence.truth[0, 1 : named + 1].sum(axis=-1) / total
+        return Belief(chance, max(1.0 - float(chance.sum()), 0.0))
 
-    def record(self, topic, n_options, experts, answers, costs):
-        s = self.settings
-        answers = np.asarray(answers, np.int64)
-        p = self.posterior(topic, n_options, experts, answers)
-        v = int(np.argmax(p)) if len(p) else -1
-        n = self.options(n_options, answers)
-        item = self.journal.add_task(topic, n, v, float(p[v]) if v >= 0 else 0.0)
-        total = 0.0
-        for e, a, c in zip(experts, answers.tolist(), costs):
-            self.journal.add_call(item, e, a, c)
-            self.calls[e] += 1
-            total += c
-        self._asked[item] = list(experts)
-        self.spend(total)
-        if len(self.journal) >= self.next_refit:
+    def _look_ahead(
+        self, topic: int, n_options: int | None, asked: IntArray, given: IntArray, free: BoolArray
+    ) -> AskValues:
+        options = self._options(n_options, given)
+        evidence = self._room(given)
+        rates, log_rates = self._rates_of(topic, options)
+        weigh_answers(self._rates.difficulty[topic], log_rates, asked, given, evidence)
+        taken = np.zeros(self.n_experts, np.bool_)
+        taken[asked] = True
+        candidates = np.flatnonzero(self._pool & free & ~taken)
+        if candidates.shape[0] == 0 and not (given >= 0).any():
+            candidates = np.flatnonzero(free & ~taken)[: self.settings.pool_limit]
+        price = self._budget.quoted * self.prices
+        menu = Menu(rates, price, candidates, taken, float(options))
+        depth = self.settings.depth if asked.shape[0] else self.settings.opening_depth
+        values = np.full(self.n_experts, -np.inf)
+        stop = ask_values(evidence, menu, depth, self.settings.width, values)
+        values.flags.writeable = False
+        return AskValues(stop, values)
+
+    def _options(self, n_options: int | None, given: IntArray) -> int:
+        count = self.settings.open_options if n_options is None else n_options
+        return max(count, int(given.max(initial=EMPTY)) + 1, 1)
+
+    def _room(self, given: IntArray) -> Evidence:
+        """Scratch for the answers given and what a look-ahead may add."""
+        needed = int(given.max(initial=EMPTY)) + 4
+        if needed > self._scratch.right.shape[1]:
+            self._scratch = new_evidence(4, 2 * needed, self.settings.classes)
+        return self._scratch
+
+    def _rates_of(self, topic: int, options: int) -> tuple[FloatArray, FloatArray]:
+        """Exploring `option_rates` of a topic and their logarithm, kept until the next refit."""
+        if (topic, options) not in self._tables:
+            rates = option_rates(self._explored[topic], options)
+            self._tables[topic, options] = rates, np.log(rates)
+        return self._tables[topic, options]
+
+    # Learning.
+
+    def record(
+        self,
+        topic: int,
+        n_options: int | None,
+        experts: ArrayLike,
+        answers: ArrayLike,
+        costs: ArrayLike,
+    ) -> int:
+        """Enter a finished task, and refit when that is due.
+
+        Parameters
+        ----------
+        topic, n_options, experts, answers
+            As in `values`.
+        costs : float64[calls]
+            What each call really cost.
+
+        Returns
+        -------
+        int
+            Item number, for `grade`, `audit` and `add_answer`.
+        """
+        asked, given = self._checked_calls(topic, experts, answers)
+        paid = _checked_costs(costs, asked.shape[0])
+        chance = self.posterior(topic, n_options, asked, given).answers
+        verdict = int(np.argmax(chance)) if chance.shape[0] else EMPTY
+        confidence = float(chance[verdict]) if verdict >= 0 else 0.0
+        options = self._options(n_options, given)
+        item = self._journal.add_task(topic, options, asked, given, paid, (verdict, confidence))
+        self._calls[asked] += 1
+        self._budget.pay_task(float(paid.sum()))
+        if len(self._journal) >= self._next_refit:
             self.refit()
+        elif self._budget.requote():
+            self._kept.clear()
         return item
 
-    def spend(self, cost):
-        s = self.settings
-        self.spent += cost
-        b = s.target_cost
-        self.price = float(np.clip(self.price * np.exp(s.price_step * min(3.0, (cost - b) / b)),
-                             s.price_floor, s.price_ceiling))
-        if abs(np.log(self.price / self._frozen_price)) > 0.05:
-            self._frozen_price = self.price
-            self._cache = {}
+    def verdict(self, item: int) -> tuple[int, float]:
+        """Return a finished task's verdict (-1: no answer) and stated confidence."""
+        self._check_item(item)
+        return int(self._journal["verdict"][item]), float(self._journal["confidence"][item])
 
-    def refit(self):
-        s = self.settings
-        t = len(self.journal)
-        w = s.ungraded_weight / (s.ungraded_weight + self.grades)
-        sweeps = 6 if t < 1000 else 2
-        self.rates = self._learner.refit(self.rates, self.journal.history(), w, sweeps)
-        self.refits += 1
-        self.next_refit = t + max(20, min(s.longest_refit, int(t * s.refit_share)))
-        self._frozen_price = self.price
-        self._after_refit()
+    def grade(self, item: int, truth: int) -> None:
+        """Reveal the right answer of a finished task.
 
-    def grade(self, item, truth):
-        self.journal["truth"][item] = truth
-        self.grades += 1
-        for e in self._asked[item]:
-            self.labels[e] += 1
+        Parameters
+        ----------
+        item : int
+        truth : int
+            Index of the right answer; the number of distinct answers given where nobody gave it.
 
-    def audit(self, item):
-        s = self.settings
-        room = s.audit_share * self.spent + s.audit_root * np.sqrt(self.spent * self.prices.sum()) - self.audit_spent
-        score = (self.labels + 0.5) * np.sqrt(self.prices)
-        open_ = np.ones(len(self.prices), bool)
-        open_[self._asked[item]] = False
-        open_ &= (self.labels < s.audit_labels) | self.pool
-        open_ &= self.prices <= room
-        if not open_.any():
+        Raises
+        ------
+        InputError
+            Unknown item, item graded already, or a negative truth.
+        """
+        self._check_item(item)
+        if self._journal["truth"][item] >= 0:
+            raise InputError(f"item {item} is graded already")
+        if truth < 0:
+            raise InputError(f"truth = {truth}: must be the index of an answer, at least 0")
+        self._journal["truth"][item] = truth
+        self._labels[self._journal.experts_of(item)] += 1
+
+    def audit(self, item: int, allowed: ArrayLike | None = None) -> int:
+        """Return the expert whose answer to a graded item is most worth buying, or -1 for none.
+
+        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked,
+        in the pool or hardly known, that the audit allowance still affords.
+        """
+        self._check_item(item)
+        if self._journal["truth"][item] < 0:
+            raise InputError(f"item {item} is not graded: only graded items are audited")
+        room = self._budget.audit_room(float(self.prices.sum()))
+        wanted = self._pool | (self._labels < self.settings.audit_labels)
+        wanted &= self.prices <= room
+        wanted[self._journal.experts_of(item)] = False
+        if allowed is not None:
+            wanted &= _mask(allowed, self.prices)
+        if not wanted.any():
             return -1
-        return int(np.argmin(np.where(open_, score, np.inf)))
+        score = (self._labels + 0.5) * np.sqrt(self.prices)
+        return int(np.argmin(np.where(wanted, score, np.inf)))
 
-    def add_answer(self, item, expert, answer, cost):
-        self.journal.add_call(item, expert, answer, cost)
-        self._asked[item].append(expert)
-        self.labels[expert] += 1
-        self.calls[expert] += 1
-        self.audit_spent += cost
-        self.spent += cost
-        s = self.settings
-        self.price = float(np.clip(self.price * np.exp(s.price_step * cost / s.target_cost),
-                             s.price_floor, s.price_ceiling))
+    def add_answer(self, item: int, expert: int, answer: int, cost: float) -> None:
+        """Enter an answer bought after the task was finished (an audit)."""
+        self._check_item(item)
+        if not 0 <= expert < self.n_experts or expert in self._journal.experts_of(item):
+            raise InputError(f"expert {expert}: unknown, or has answered item {item} already")
+        if answer < EMPTY:
+            raise InputError(f"answer = {answer}: must be -1 or more")
+        _checked_costs([cost], 1)
+        self._journal.add_later(item, expert, answer, cost)
+        self._labels[expert] += self._journal["truth"][item] >= 0
+        self._calls[expert] += 1
+        self._budget.pay_audit(cost)
+
+    def refit(self) -> None:
+        """Learn from all that was paid for; `record` calls this when it is due."""
+        settings, tasks = self.settings, len(self._journal)
+        grades = int((self._journal["truth"] >= 0).sum())
+        weight = settings.ungraded_weight / max(settings.ungraded_weight + grades, 1e-12)
+        sweeps = 6 if tasks < 1000 else 2
+        history = self._journal.history(settings.memory)
+        self._rates = self._learner.refit(self._rates, history, weight, sweeps)
+        self._refits += 1
+        wait = min(settings.longest_refit, int(tasks * settings.refit_share))
+        self._next_refit = tasks + max(20, wait)
+        self._budget.requote(now=True)
+        self._take_up_rates()
+
+    def _take_up_rates(self) -> None:
+        """Draw the exploration noise, choose the pool and drop what was made with old rates."""
+        rng = np.random.default_rng([self._seed, self._refits])
+        self._explored = explored(self._rates.topical, self._calls, self.settings.jitter, rng)
+        accuracy = estimated_accuracy(self._rates)
+        self._pool = choose_pool(
+            accuracy, self._labels, self.prices, self._budget.price, self.settings
+        )
+        self._forget_tables()
+
+    def _forget_tables(self) -> None:
+        self._tables: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = {}
+        self._kept: dict[tuple[Any, ...], AskValues] = {}
+
+    # Reporting, saving, restoring.
+
+    def report(self) -> PanelReport:
+        """Return what the panel believes of its experts and of itself, and what it has spent."""
+        journal = self._journal
+        right = self._rates.topical[..., 0]
+        return PanelReport(
+            accuracy=estimated_accuracy(self._rates),
+            topic_accuracy=np.einsum("kjz,kz->kj", right, self._rates.difficulty),
+            labels=self._labels.copy(),
+            calls=self._calls.copy(),
+            pool=self._pool.copy(),
+            price_of_money=self._budget.price,
+            mean_cost=self._budget.spent / max(len(journal), 1),
+            audit_cost=self._budget.audit_spent / max(len(journal), 1),
+            calibration=calibration(journal["confidence"], journal["verdict"], journal["truth"]),
+        )
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return everything `from_state` needs, as arrays (copies)."""
+        budget = self._budget
+        whole = [self.n_topics, self._seed, self._refits, self._next_refit, budget.tasks]
+        real = [budget.price, budget.quoted, budget.spent, budget.audit_spent]
+        return {
+            "prices": self.prices.copy(),
+            "whole": np.array(whole, np.int64),
+            "real": np.array(real, np.float64),
+            "labels": self._labels.copy(),
+            "calls": self._calls.copy(),
+            "pool": self._pool.copy(),
+            "explored": self._explored.copy(),
+            **{f"rates.{name}": array.copy() for name, array in self._rates._asdict().items()},
+            **{f"journal.{name}": array for name, array in self._journal.arrays().items()},
+        }
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, NDArray[Any]], settings: PanelSettings | None = None
+    ) -> Panel:
+        """Return a panel that goes on exactly where `state` was taken, under ``settings``."""
+        n_topics, seed, refits, next_refit, tasks = (int(value) for value in state["whole"])
+        panel = cls(state["prices"], n_topics, settings, rng=np.random.default_rng(0))
+        panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
+        price, quoted, spent, audit_spent = (float(value) for value in state["real"])
+        panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
+        panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
+        panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()
+        panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
+        prefix = "journal."
+        panel._journal = Journal(
+            {name[len(prefix) :]: state[name] for name in state if name.startswith(prefix)}
+        )
+        panel._forget_tables()
+        return panel
+
+    # Checks.
+
+    def _checked_calls(
+        self, topic: int, experts: ArrayLike, answers: ArrayLike
+    ) -> tuple[IntArray, IntArray]:
+        asked, given = np.asarray(experts, np.int64), np.asarray(answers, np.int64)
+        if not 0 <= topic < self.n_topics:
+            raise InputError(f"topic = {topic}: must be 0 to {self.n_topics - 1}")
+        if asked.ndim != 1 or asked.shape != given.shape:
+            raise InputError(f"experts {asked.shape} and answers {given.shape}: want two lists")
+        listed = asked.tolist()
+        if listed and not 0 <= min(listed) <= max(listed) < self.n_experts:
+            raise InputError(f"experts = {listed}: must be 0 to {self.n_experts - 1}")
+        if len(set(listed)) < len(listed):
+            raise InputError(f"experts = {listed}: an expert is named twice")
+        if listed and min(given.tolist()) < EMPTY:
+            raise InputError(f"answers = {given.tolist()}: must be -1 or more")
+        return asked, given
+
+    def _check_item(self, item: int) -> None:
+        if not 0 <= item < len(self._journal):
+            raise InputError(f"item = {item}: {len(self._journal)} tasks have been recorded")
+
+
+def _checked_prices(prices: ArrayLike) -> FloatArray:
+    """Return the prices as a read-only array of its own."""
+    checked = np.array(prices, np.float64)
+    if checked.ndim != 1 or checked.shape[0] == 0:
+        raise InputError(f"prices of shape {checked.shape}: must be a list of one or more")
+    if not (np.isfinite(checked).all() and (checked >= 0).all()):
+        raise InputError(f"prices = {checked.tolist()}: must be finite and not negative")
+    checked.flags.writeable = False
+    return checked
+
+
+def _checked_costs(costs: ArrayLike, calls: int) -> FloatArray:
+    checked = np.asarray(costs, np.float64)
+    if checked.shape != (calls,) or not (np.isfinite(checked).all() and (checked >= 0).all()):
+        raise InputError(f"costs = {checked.tolist()}: must be {calls} finite numbers >= 0")
+    return checked
+
+
+def _mask(allowed: ArrayLike, prices: FloatArray) -> BoolArray:
+    mask = np.asarray(allowed, np.bool_)
+    if mask.shape != prices.shape:
+        raise InputError(f"allowed of shape {mask.shape}: must be {prices.shape}")
+    return mask

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus._types import IntArray
 from swarmloom_protocols.consensus.panel_learning import History
 
 __all__ = ["Journal"]
 
+_TASK_COLUMNS: dict[str, type] = {
+    "topic": np.int64,
+    "n_options": np.int64,
+    "truth": np.int64,
+    "verdict": np.int64,
+    "confidence": np.float64,
+    "start": np.int64,
+    "asked": np.int64,
+}
+_CALL_COLUMNS: dict[str, type] = {
+    "item": np.int64,
+    "expert": np.int64,
+    "answer": np.int64,
+    "cost": np.float64,
+}
 
-class Column:
+
+class _Column:
     """A one-dimensional array that grows by doubling."""
 
-    def __init__(self, values: NDArray[np.generic]) -> None:
+    def __init__(self, values: NDArray[Any]) -> None:
         self._room = values.copy()
         self._length = values.shape[0]
 
     @property
-    def values(self) -> NDArray[np.generic]:
+    def values(self) -> NDArray[Any]:
         """The entries so far, a view."""
         return self._room[: self._length]
 
@@ -33,59 +52,80 @@ class Column:
         self._length += 1
 
 
-TASK_COLUMNS = {"topic": np.int64, "n_options": np.int64, "truth": np.int64,
-                "verdict": np.int64, "confidence": np.float64}
-CALL_COLUMNS = {"item": np.int64, "expert": np.int64, "answer": np.int64, "cost": np.float64}
-
-
 class Journal:
-    """Tasks and calls in the order in which they were recorded."""
+    """Tasks and calls in the order in which they were recorded.
 
-    def __init__(self, arrays: dict[str, NDArray[np.generic]] | None = None) -> None:
-        kinds = TASK_COLUMNS | CALL_COLUMNS
-        given = arrays or {name: np.empty(0, kind) for name, kind in kinds.items()}
-        self._columns = {name: Column(given[name].astype(kind)) for name, kind in kinds.items()}
+    Parameters
+    ----------
+    arrays : mapping of str to array, optional
+        What `arrays` returned, to go on from there.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
+        kinds = _TASK_COLUMNS | _CALL_COLUMNS
+        given = arrays or {name: np.empty(0) for name in kinds}
+        self._columns = {name: _Column(given[name].astype(kind)) for name, kind in kinds.items()}
+        self._later: dict[int, list[int]] = {}
+        start, asked, item = self["start"], self["asked"], self["item"]
+        position = np.arange(item.shape[0])
+        for call in np.flatnonzero(position >= start[item] + asked[item]):
+            self._later.setdefault(int(item[call]), []).append(int(self["expert"][call]))
 
     def __len__(self) -> int:
-        return self["topic"].shape[0]
+        return int(self["topic"].shape[0])
 
-    def __getitem__(self, name: str) -> NDArray:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         return self._columns[name].values
 
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Copies of all columns."""
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return copies of all columns."""
         return {name: column.values.copy() for name, column in self._columns.items()}
 
     def add_task(
-        self, topic: int, n_options: int, verdict: int, confidence: float
+        self,
+        topic: int,
+        n_options: int,
+        experts: IntArray,
+        answers: IntArray,
+        costs: NDArray[np.float64],
+        verdict: tuple[int, float],
     ) -> int:
-        """Open a task and return its item number."""
-        row = {"topic": topic, "n_options": n_options, "truth": -1,
-               "verdict": verdict, "confidence": confidence}
-        for name, value in row.items():
+        """Add a finished task with its calls, verdict and confidence; return its item number."""
+        item = len(self)
+        start = self["item"].shape[0]
+        row = (topic, n_options, -1, *verdict, start, experts.shape[0])
+        for name, value in zip(_TASK_COLUMNS, row, strict=True):
             self._columns[name].append(value)
-        return len(self) - 1
+        for call in zip(experts.tolist(), answers.tolist(), costs.tolist(), strict=True):
+            self._add_call(item, *call)
+        return item
 
-    def add_call(self, item: int, expert: int, answer: int, cost: float) -> None:
-        """Add one paid answer to a task."""
-        row = {"item": item, "expert": expert, "answer": answer, "cost": cost}
-        for name, value in row.items():
+    def add_later(self, item: int, expert: int, answer: int, cost: float) -> None:
+        """Add an answer bought after the task was finished."""
+        self._add_call(item, expert, answer, cost)
+        self._later.setdefault(item, []).append(expert)
+
+    def _add_call(self, item: int, expert: int, answer: int, cost: float) -> None:
+        for name, value in zip(_CALL_COLUMNS, (item, expert, answer, cost), strict=True):
             self._columns[name].append(value)
 
-    def history(self) -> History:
-        """The journal with the calls of each task side by side."""
+    def experts_of(self, item: int) -> list[int]:
+        """Who has answered a task."""
+        start, asked = int(self["start"][item]), int(self["asked"][item])
+        at_once: list[int] = self["expert"][start : start + asked].tolist()
+        return at_once + self._later.get(item, [])
+
+    def history(self, latest: int) -> History:
+        """Return the latest tasks with the calls of each side by side."""
+        oldest = max(len(self) - latest, 0)
         item = self["item"]
-        order = np.argsort(item, kind="stable")
-        first = np.searchsorted(item[order], np.arange(len(self) + 1))
+        kept = np.flatnonzero(item >= oldest)
+        kept = kept[np.argsort(item[kept], kind="stable")]
         return History(
-            first,
-            self["expert"][order],
-            self["answer"][order],
-            self["topic"],
-            self["n_options"],
-            self["truth"],
+            np.searchsorted(item[kept], np.arange(oldest, len(self) + 1)),
+            self["expert"][kept],
+            self["answer"][kept],
+            self["topic"][oldest:],
+            self["n_options"][oldest:],
+            self["truth"][oldest:],
         )
-
-    def calls_of(self, item: int) -> IntArray:
-        """Positions of the calls of one task."""
-        return np.flatnonzero(self["item"] == item)

@@ -14,10 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swarmloom_protocols.consensus._types import FloatArray, IntArray, kernel
+from swarmloom.jit import kernel
+from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.panel_likelihood import NOTHING, OTHER, POPULAR, RIGHT
+from swarmloom_protocols.consensus.panel_settings import PanelSettings
 
-__all__ = ["Counts", "History", "Learner", "Rates", "share_out"]
+__all__ = ["Counts", "History", "Learner", "Rates", "share_out", "shifted_rates"]
+
+
+_FIRST_ABILITY = 0.3
+"""Ability in logits that an expert of middling price is given before any answer."""
 
 
 class History(NamedTuple):
@@ -104,12 +110,9 @@ def share_out(
         Added to in place.
     """
     classes = difficulty.shape[1]
-    options = 1
-    for call in range(history.answer.shape[0]):
-        options = max(options, history.answer[call] + 1)
-    options = max(options, history.truth.max() + 1) if history.truth.shape[0] else options
-    right = np.empty((options + 1, classes))
-    popular = np.empty((options + 1, classes))
+    options = 2 + max(_largest(history.answer), _largest(history.truth))
+    right = np.empty((options, classes))
+    popular = np.empty((options, classes))
     base = np.empty(classes)
     for task in range(history.topic.shape[0]):
         n_options = history.n_options[task]
@@ -117,12 +120,20 @@ def share_out(
         if n_options < 2 or weight == 0.0:
             continue
         topic = history.topic[task]
-        for z in range(classes):
-            base[z] = np.log(difficulty[topic, z])
+        base[:] = np.log(difficulty[topic])
         named = _weigh_task(history, task, log_rates[topic], log_pairs[topic], base, right, popular)
         truth = history.truth[task]
         _responsibilities(base, right[: named + 1], popular[: named + 1], n_options, truth)
         _add_task(history, task, weight, base, right, popular, right_rate, counts)
+
+
+@kernel
+def _largest(numbers: IntArray) -> int:
+    """Largest entry, -1 for none."""
+    largest = -1
+    for number in numbers:
+        largest = max(largest, int(number))
+    return largest
 
 
 @kernel
@@ -166,42 +177,41 @@ def _responsibilities(
     """Turn log weights into posteriors in place.
 
     ``base`` becomes P(z), ``right`` P(z, o) and ``popular`` P(z, d), each given the answers (and
-    the truth, where it is known). Entry 0 is one single unnamed option.
+    the truth, where it is known). Entry 0 stands for all unnamed options together.
     """
-    named = right.shape[0] - 1
-    unnamed = max(n_options - named, 0)
-    top = -np.inf
+    unnamed = max(n_options - right.shape[0] + 1, 0)
     for z in range(base.shape[0]):
         top_right, top_popular = right[:, z].max(), popular[:, z].max()
         base[z] += top_right + top_popular
         right[:, z] = np.exp(right[:, z] - top_right)
         popular[:, z] = np.exp(popular[:, z] - top_popular)
-        top = max(top, base[z])
-    total = 0.0
-    joint_right = np.zeros(named + 1)
-    joint_popular = np.zeros(named + 1)
+    base[:] = np.exp(base - base.max())
     for z in range(base.shape[0]):
-        weight = np.exp(base[z] - top)
-        joint_right[:] = 0.0
-        joint_popular[:] = 0.0
-        mass = 0.0
-        for option in range(named + 1):
-            if truth >= 0 and option != truth + 1:
-                continue
-            for other in range(named + 1):
-                pairs = _pairs(option, other, unnamed)
-                joint = weight * right[option, z] * popular[other, z] * pairs
-                joint_right[option] += joint
-                joint_popular[other] += joint
-                mass += joint
-        right[:, z] = joint_right
-        popular[:, z] = joint_popular
-        base[z] = mass
-        total += mass
+        base[z] = _share_class(base[z], right[:, z], popular[:, z], unnamed, truth)
+    total = base.sum()
     if total > 0.0:
         base /= total
         right /= total
         popular /= total
+
+
+@kernel
+def _share_class(
+    weight: float, right: FloatArray, popular: FloatArray, unnamed: int, truth: int
+) -> float:
+    """Replace one class's ratios by the joint weights of truth and popular wrong option."""
+    joint_right = np.zeros(right.shape[0])
+    joint_popular = np.zeros(right.shape[0])
+    for option in range(right.shape[0]):
+        if truth >= 0 and option != truth + 1:
+            continue
+        for other in range(right.shape[0]):
+            joint = weight * right[option] * popular[other] * _pairs(option, other, unnamed)
+            joint_right[option] += joint
+            joint_popular[other] += joint
+    right[:] = joint_right
+    popular[:] = joint_popular
+    return float(joint_right.sum())
 
 
 @kernel
@@ -271,6 +281,22 @@ class Learner:
     topic_strength: float
     difficulty_strength: float
 
+    @classmethod
+    def of_settings(cls, prices: FloatArray, settings: PanelSettings) -> Learner:
+        """Make a learner; dearer experts start as abler ones."""
+        log_price = np.log(np.maximum(prices, max(1e-3 * prices.mean(), 1e-300)))
+        spread = log_price.std()
+        lean = (log_price - log_price.mean()) / spread if spread > 1e-9 else 0.0 * log_price
+        return cls(
+            settings.price_lean * lean,
+            settings.classes,
+            settings.slope,
+            settings.prior_strength,
+            settings.ability_spread,
+            settings.topic_strength,
+            settings.difficulty_strength,
+        )
+
     @property
     def levels(self) -> FloatArray:
         """Ease of the classes in logits, hardest first."""
@@ -278,9 +304,7 @@ class Learner:
 
     def start(self, n_topics: int) -> Rates:
         """Return the rates before any answer."""
-        ability = self.lean + 0.3
-        counts = self.no_counts(n_topics)
-        return self._rates(counts, ability)
+        return self._rates(self.no_counts(n_topics), self.lean + _FIRST_ABILITY)
 
     def no_counts(self, n_topics: int) -> Counts:
         """Return counts of zero."""
@@ -328,7 +352,10 @@ class Learner:
         outcome = self._outcome_rates(counts.outcome, ability)
         offset = self._topic_offsets(counts)
         return Rates(
-            outcome, shifted(outcome, offset), self._difficulties(counts.difficulty), ability
+            outcome,
+            shifted_rates(outcome, offset[..., None]),
+            self._difficulties(counts.difficulty),
+            ability,
         )
 
     def _outcome_rates(self, outcome: FloatArray, ability: FloatArray) -> FloatArray:
@@ -336,9 +363,7 @@ class Learner:
         pooled = outcome.sum(axis=(0, 1)) + np.array([0.0, 1.0, 8.0, 11.0])
         failures = pooled[1:] / pooled[1:].sum()
         chance = _sigmoid(ability[:, None] + self.levels)
-        prior = np.concatenate(
-            [chance[..., None], (1.0 - chance)[..., None] * failures], axis=-1
-        )
+        prior = np.concatenate([chance[..., None], (1.0 - chance)[..., None] * failures], axis=-1)
         weighed = outcome + self.strength * prior
         return weighed / weighed.sum(axis=-1, keepdims=True)
 
@@ -355,28 +380,30 @@ class Learner:
         return weighed / weighed.sum(axis=-1, keepdims=True)
 
 
-def shifted(outcome: FloatArray, offset: FloatArray) -> FloatArray:
+def shifted_rates(outcome: FloatArray, offset: FloatArray) -> FloatArray:
     """Move right rates by logits, the failures keeping their shares.
 
     Parameters
     ----------
-    outcome : float64[experts, classes, 4]
-    offset : float64[topics, experts]
+    outcome : float64[..., experts, classes, 4]
+    offset : float64[..., experts, classes or 1]
+        Broadcast against the right rates.
 
     Returns
     -------
-    float64[topics, experts, classes, 4]
+    float64[..., experts, classes, 4]
     """
     right = outcome[..., RIGHT]
-    moved = _sigmoid(_logit(right) + offset[..., None])
+    moved = _sigmoid(_logit(right) + offset)
     rest = (1.0 - moved) / (1.0 - right)
-    topical = outcome * rest[..., None]
-    topical[..., RIGHT] = moved
-    return topical
+    shifted: FloatArray = outcome * rest[..., None]
+    shifted[..., RIGHT] = moved
+    return shifted
 
 
 def _sigmoid(logit: FloatArray) -> FloatArray:
-    return 1.0 / (1.0 + np.exp(-logit))
+    chance: FloatArray = 1.0 / (1.0 + np.exp(-logit))
+    return chance
 
 
 def _logit(chance: FloatArray) -> FloatArray:

@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swarmloom_protocols.consensus._types import FloatArray, IntArray, kernel
+from swarmloom.jit import kernel
+from swarmloom_protocols.consensus._types import FloatArray, IntArray
 
 __all__ = ["EMPTY", "Evidence", "marginals", "new_evidence", "option_rates", "weigh_answers"]
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swarmloom_protocols.consensus._types import FloatArray, IntArray, kernel
+from swarmloom.jit import kernel
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel_likelihood import (
     EMPTY,
     NOTHING,
@@ -49,7 +50,7 @@ class Menu(NamedTuple):
     rates: FloatArray
     price: FloatArray
     candidates: IntArray
-    taken: FloatArray
+    taken: BoolArray
     n_options: float
 
 
@@ -63,9 +64,7 @@ def current_value(evidence: Evidence, level: int) -> float:
 
 
 @kernel
-def _value_of_naming(
-    evidence: Evidence, level: int, rate: FloatArray, answer: int
-) -> float:
+def _value_of_naming(evidence: Evidence, level: int, rate: FloatArray, answer: int) -> float:
     """Weight of the best verdict once the expert has given ``answer`` (0: one new option)."""
     base, right = evidence.base[level], evidence.right[level]
     popular, truth = evidence.popular[level], evidence.truth[level]
@@ -99,7 +98,7 @@ def _value_of_nothing(evidence: Evidence, level: int, rate: FloatArray) -> float
 
 @kernel
 def _one_step(evidence: Evidence, level: int, menu: Menu, expert: int) -> float:
-    """Expected weight of the verdict after asking ``expert`` and stopping, price not deducted."""
+    """Return the expected weight of the verdict after asking ``expert``, price not deducted."""
     rate = menu.rates[expert]
     value = _value_of_nothing(evidence, level, rate)
     unnamed = menu.n_options - evidence.named[level]
@@ -130,55 +129,78 @@ def _absorb(evidence: Evidence, level: int, rate: FloatArray, answer: int) -> No
 
 
 @kernel
-def _best_value(evidence: Evidence, level: int, menu: Menu, depth: int, width: int) -> float:
-    """Weight of the best policy that asks at most ``depth`` more experts from here."""
+def _survey(evidence: Evidence, level: int, menu: Menu, one_step: FloatArray) -> float:
+    """Fill the net one-step value of every candidate; return the total weight."""
     total = marginals(evidence, level, menu.n_options)
-    best = current_value(evidence, level)
-    candidates = menu.candidates
-    one_step = np.empty(candidates.shape[0])
-    for position in range(candidates.shape[0]):
-        expert = candidates[position]
-        if menu.taken[expert]:
-            one_step[position] = -np.inf
-            continue
-        value = _one_step(evidence, level, menu, expert) - total * menu.price[expert]
-        one_step[position] = value
-        best = max(best, value)
-    if depth < 2:
-        return best
-    for _ in range(min(width, candidates.shape[0])):
-        position = np.argmax(one_step)
-        if one_step[position] == -np.inf:
-            break
+    for position in range(menu.candidates.shape[0]):
+        expert = menu.candidates[position]
         one_step[position] = -np.inf
-        expert = candidates[position]
-        value = _branches(evidence, level, menu, expert, depth - 1, width)
-        best = max(best, value - total * menu.price[expert])
-    return best
+        if not menu.taken[expert]:
+            value = _one_step(evidence, level, menu, expert)
+            one_step[position] = value - total * menu.price[expert]
+    return total
 
 
 @kernel
-def _branches(
-    evidence: Evidence, level: int, menu: Menu, expert: int, depth: int, width: int
+def _best_of_one(evidence: Evidence, level: int, menu: Menu, one_step: FloatArray) -> float:
+    """Weight of the best policy that asks at most one more expert."""
+    _survey(evidence, level, menu, one_step)
+    return max(current_value(evidence, level), float(one_step.max()))
+
+
+@kernel
+def _branches_to_one(
+    evidence: Evidence, level: int, menu: Menu, expert: int, one_step: FloatArray
 ) -> float:
-    """Expected weight after asking ``expert`` and going on with up to ``depth`` more."""
-    rate = menu.rates[expert]
+    """Return the expected weight after asking ``expert`` and going on with at most one more."""
     menu.taken[expert] = True
     value = 0.0
     for answer in range(EMPTY, evidence.named[level] + 1):
         count = menu.n_options - evidence.named[level] if answer == 0 else 1.0
-        if count <= 0:
-            continue
-        _absorb(evidence, level, rate, answer)
-        value += count * _best_value(evidence, level + 1, menu, depth, width)
+        if count > 0.0:
+            _absorb(evidence, level, menu.rates[expert], answer)
+            value += count * _best_of_one(evidence, level + 1, menu, one_step)
     menu.taken[expert] = False
     return value
 
 
 @kernel
-def ask_values(
-    evidence: Evidence, menu: Menu, depth: int, width: int, values: FloatArray
+def _best_of_two(
+    evidence: Evidence, level: int, menu: Menu, width: int, one_step: FloatArray
 ) -> float:
+    """Weight of the best policy that asks at most two more, the first of the ``width`` best."""
+    deeper = np.empty_like(one_step)
+    total = _survey(evidence, level, menu, one_step)
+    best = max(current_value(evidence, level), float(one_step.max()))
+    for _ in range(min(width, one_step.shape[0])):
+        position = np.argmax(one_step)
+        if one_step[position] == -np.inf:
+            break
+        one_step[position] = -np.inf
+        expert = menu.candidates[position]
+        value = _branches_to_one(evidence, level, menu, expert, deeper)
+        best = max(best, value - total * menu.price[expert])
+    return best
+
+
+@kernel
+def _branches_to_two(
+    evidence: Evidence, level: int, menu: Menu, expert: int, width: int, one_step: FloatArray
+) -> float:
+    """Return the expected weight after asking ``expert`` and going on with at most two more."""
+    menu.taken[expert] = True
+    value = 0.0
+    for answer in range(EMPTY, evidence.named[level] + 1):
+        count = menu.n_options - evidence.named[level] if answer == 0 else 1.0
+        if count > 0.0:
+            _absorb(evidence, level, menu.rates[expert], answer)
+            value += count * _best_of_two(evidence, level + 1, menu, width, one_step)
+    menu.taken[expert] = False
+    return value
+
+
+@kernel
+def ask_values(evidence: Evidence, menu: Menu, depth: int, width: int, values: FloatArray) -> float:
     """Value of asking each candidate, and of stopping.
 
     Parameters
@@ -188,7 +210,7 @@ def ask_values(
         options.
     menu : Menu
     depth : int
-        Number of calls looked ahead, at least 1.
+        Number of calls looked ahead: 1, 2 or 3.
     width : int
         Below the first call only the ``width`` best candidates of one step are followed deeper.
     values : float64[experts]
@@ -200,13 +222,16 @@ def ask_values(
     float
         Probability that the best answer given so far is right.
     """
+    one_step = np.empty(menu.candidates.shape[0])
     total = marginals(evidence, 0, menu.n_options)
     for expert in menu.candidates:
         if menu.taken[expert]:
             continue
-        if depth < 2:
+        if depth == 1:
             value = _one_step(evidence, 0, menu, expert)
+        elif depth == 2:
+            value = _branches_to_one(evidence, 0, menu, expert, one_step)
         else:
-            value = _branches(evidence, 0, menu, expert, depth - 1, width)
+            value = _branches_to_two(evidence, 0, menu, expert, width, one_step)
         values[expert] = value / total - menu.price[expert]
     return current_value(evidence, 0) / total

@@ -1,0 +1,85 @@
+"""What holds the panel's spending: a price of money, and an allowance for audits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from swarmloom_protocols.consensus.panel_settings import PanelSettings
+
+__all__ = ["Budget"]
+
+_STALE = 0.05
+"""Change of log price at which look-aheads made with the old price are thrown away."""
+
+
+@dataclass
+class Budget:
+    """Price of money that holds the mean cost of a task at the target.
+
+    The price (utility per unit of cost) is an integral controller in log space: it rises after a
+    dear task and falls after a cheap one, so over a long stream the mean cost must meet the
+    target unless the price stands at its bounds.
+
+    Attributes
+    ----------
+    settings : PanelSettings
+    price : float
+        Price of money now.
+    quoted : float
+        The price that decisions use; follows `price` in steps, so that look-aheads can be kept.
+    spent, audit_spent : float
+        Money paid so far, audits included; the part of it that went into audits.
+    tasks : int
+    """
+
+    settings: PanelSettings
+    price: float
+    quoted: float
+    spent: float = 0.0
+    audit_spent: float = 0.0
+    tasks: int = 0
+
+    @classmethod
+    def fresh(cls, settings: PanelSettings) -> Budget:
+        """Nothing spent yet."""
+        return cls(settings, settings.price_start, settings.price_start)
+
+    def pay_task(self, cost: float) -> None:
+        """Count a finished task and move the price."""
+        self.spent += cost
+        self.tasks += 1
+        target = self.settings.target_cost
+        if target is not None:
+            self._move(min(3.0, (cost - self._aim(target)) / target))
+
+    def pay_audit(self, cost: float) -> None:
+        """Count an answer bought for learning only and move the price."""
+        self.spent += cost
+        self.audit_spent += cost
+        if self.settings.target_cost is not None:
+            self._move(min(3.0, cost / self.settings.target_cost))
+
+    def _aim(self, target: float) -> float:
+        """Cost to aim at: the target less what works off an overspent sum."""
+        owed = self.spent - target * self.tasks
+        correction = owed / self.settings.repay_tasks if self.settings.repay_tasks else 0.0
+        return target - min(max(correction, -0.5 * target), 0.5 * target)
+
+    def _move(self, surplus: float) -> None:
+        low, high = self.settings.price_floor, self.settings.price_ceiling
+        self.price = min(max(self.price * math.exp(self.settings.price_step * surplus), low), high)
+
+    def requote(self, now: bool = False) -> bool:
+        """Bring `quoted` up to date where it is stale, or ``now``; say whether it changed."""
+        if not now and abs(math.log(self.price / self.quoted)) <= _STALE:
+            return False
+        self.quoted = self.price
+        return True
+
+    def audit_room(self, price_sum: float) -> float:
+        """Money that audits may still cost, ``price_sum`` being one answer of every expert."""
+        settings = self.settings
+        allowed = settings.audit_share * self.spent
+        allowed += settings.audit_root * math.sqrt(self.spent * price_sum)
+        return allowed - self.audit_spent

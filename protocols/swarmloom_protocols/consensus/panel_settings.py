@@ -1,0 +1,126 @@
+"""Settings of the latent-difficulty panel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from swarmloom.errors import InputError
+
+__all__ = ["PanelSettings"]
+
+_AT_LEAST_ONE = ("classes", "max_asks", "first_refit", "longest_refit", "pool_limit", "memory")
+
+
+@dataclass(frozen=True)
+class PanelSettings:
+    """Settings of a `Panel`.
+
+    One set of defaults was measured on three kinds of panel (29 models on multiple choice, 41
+    models on numbers, 12 small classifiers); only `target_cost` has to be chosen.
+
+    Attributes
+    ----------
+    target_cost : float or None
+        Mean cost of a task to hold, audits included, in the unit of the prices. ``None``: the
+        price of money stays at `price_start`.
+    classes : int
+        Difficulty classes.
+    slope : float
+        Prior logits of being right between a middling and the easiest class.
+    prior_strength : float
+        Weight of the ability curve in pseudo-answers a class.
+    ability_spread : float
+        Prior standard deviation of abilities, in logits.
+    price_lean : float
+        Prior logits of ability for one standard deviation of log price.
+    topic_strength, difficulty_strength : float
+        Answers at which a topic's offset of an expert is halved; pseudo-tasks that shrink a
+        topic's difficulty towards that of all topics.
+    ungraded_weight : float
+        Ungraded tasks count ``ungraded_weight / (ungraded_weight + grades)``.
+    first_refit, longest_refit : int
+        Tasks before the first refit; the most tasks between two. In between, a refit is due after
+        `refit_share` of the tasks so far, but at least 20.
+    refit_share : float
+    memory : int
+        Only the latest so many tasks are learned from.
+    max_asks : int
+        Most experts asked on one task.
+    depth, opening_depth : int
+        Calls looked ahead (1 to 3), and the same before the first answer.
+    width : int
+        Candidates followed deeper inside a branch of a three-call look-ahead.
+    pool_limit : int
+        Most experts considered at a time.
+    open_options : int
+        Number of options assumed where a task's answer is free text.
+    audit_share, audit_root : float
+        Audits may cost ``audit_share * spent + audit_root * sqrt(spent * sum of prices)``.
+    audit_labels : int
+        Graded answers before an expert can be left out of audits.
+    jitter : float
+        Standard deviation of the logits' exploration noise for an expert never asked.
+    price_start, price_step, price_floor, price_ceiling : float
+        The price of money (utility per unit of cost) at the start, its rate of change, its range.
+    repay_tasks : float
+        Tasks over which an overspent or unspent sum is worked off.
+    prune_error, prune_price : float
+        An expert leaves the pool when two others, no dearer, lead its estimated accuracy plus
+        ``prune_price`` times the price difference by more than the error of the difference, one
+        error being ``prune_error / sqrt(graded answers + 2)``.
+    """
+
+    target_cost: float | None = 1.0
+    classes: int = 5
+    slope: float = 3.0
+    prior_strength: float = 100.0
+    ability_spread: float = 1.2
+    price_lean: float = 0.4
+    topic_strength: float = 60.0
+    difficulty_strength: float = 100.0
+    ungraded_weight: float = 20.0
+    first_refit: int = 10
+    refit_share: float = 0.2
+    longest_refit: int = 500
+    memory: int = 20_000
+    max_asks: int = 8
+    depth: int = 2
+    opening_depth: int = 3
+    width: int = 8
+    pool_limit: int = 24
+    open_options: int = 1000
+    audit_share: float = 0.05
+    audit_root: float = 1.0
+    audit_labels: int = 8
+    jitter: float = 0.3
+    price_start: float = 0.03
+    price_step: float = 0.004
+    price_floor: float = 3e-4
+    price_ceiling: float = 0.2
+    repay_tasks: float = 1000.0
+    prune_error: float = 0.5
+    prune_price: float = 0.25
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name == "target_cost":
+                continue
+            lowest = 1 if field.name in _AT_LEAST_ONE else 0
+            if not (math.isfinite(value) and value >= lowest):
+                raise InputError(f"{field.name} = {value!r}: must be finite and >= {lowest}")
+        for name in ("depth", "opening_depth"):
+            if getattr(self, name) not in (1, 2, 3):
+                raise InputError(f"{name} = {getattr(self, name)!r}: must be 1, 2 or 3")
+        self._check_positive("target_cost", "ability_spread", "prior_strength", "price_floor")
+        if not self.price_floor <= self.price_start <= self.price_ceiling:
+            raise InputError(
+                f"price_start = {self.price_start!r}: must be between price_floor "
+                f"{self.price_floor!r} and price_ceiling {self.price_ceiling!r}"
+            )
+
+    def _check_positive(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) == 0:
+                raise InputError(f"{name} = 0: must be > 0")
