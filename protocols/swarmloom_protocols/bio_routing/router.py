@@ -23,7 +23,7 @@ from swarmloom.device import Device
 from swarmloom.errors import InputError
 from swarmloom_protocols.bio_routing import dispatch_kernels
 from swarmloom_protocols.bio_routing.score_kernels import index_scores
-from swarmloom_protocols.checks import between, positive, rows
+from swarmloom_protocols.checks import between, positive, row, rows
 
 __all__ = ["BYTES_PER_CELL", "BYTES_PER_EXPERT", "Router", "log_odds"]
 
@@ -118,7 +118,7 @@ class Router:
         expert : int
             Its row.
         """
-        self._make_room(0, expert)
+        self._make_room(0, row("expert", expert))
         self._in_flight[expert] += 1
 
     def done(
@@ -160,7 +160,7 @@ class Router:
         success = between("success", success, 0.0, 1.0)
         latency = between("latency", latency, 0.0)
         weight = between("weight", weight, 0.0, 1.0)
-        self._make_room(topic, expert)
+        self._make_room(row("topic", topic), row("expert", expert))
         expected = self._rate_of(topic, expert)
         self._now += 1.0
         self._learn_success(topic, expert, success, weight)

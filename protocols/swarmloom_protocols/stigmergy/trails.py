@@ -232,7 +232,8 @@ class TrailTable:
 
     def trust(self, depositor: int) -> float:
         """Return the weight of a depositor's observations: appointed or learned, 1 when unknown."""
-        return float(self._trust(self._decayed())[row("depositor", depositor)])
+        known = self._trust(self._decayed())
+        return float(known[depositor]) if row("depositor", depositor) < len(known) else 1.0
 
     def sense(self, topic: int, expert: int) -> Reading:
         """Read one cell.
@@ -428,9 +429,9 @@ class TrailTable:
         return amounts * share
 
     def _trust(self, amounts: Float64Array) -> Float64Array:
-        """Weight of each depositor, one more row than seen so that strangers have one too."""
+        """Weight of each depositor, up to the highest row that deposited or was appointed."""
         depositors = self._keys[2, : len(self)]
-        size = max([int(depositors.max(initial=0)), *self._fixed_trust]) + 2
+        size = max([int(depositors.max(initial=0)), *self._fixed_trust]) + 1
         fixed = np.full(size, np.nan)
         for depositor, trust in self._fixed_trust.items():
             fixed[depositor] = trust

@@ -58,10 +58,11 @@ def _squared_ratio(
     size = amounts.sum(axis=0)
     others = _without_own(amounts * trust[depositors], cells)
     known = others.sum(axis=0)
-    rate = (others[0] + 0.5) / (known + 1.0)
+    rate, miss = (others + 0.5) / (known + 1.0)
     # Beta-binomial variance: the others' rate is itself uncertain.
-    variance = size * rate * (1.0 - rate) * (known + 1.0 + size) / (known + 2.0)
-    squared = (amounts[0] - size * rate) ** 2 / np.maximum(variance, 1e-300)
+    variance = size * rate * miss * (known + 1.0 + size) / (known + 2.0)
+    gap = (amounts[0] - size * rate) ** 2
+    squared = np.divide(gap, variance, out=np.zeros_like(gap), where=size > 0.0)
     weight = np.where(known > 0.0, size, 0.0)
     total = np.bincount(depositors, weight, len(trust))
     summed = np.bincount(depositors, weight * squared, len(trust))
