@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from swarmloom.errors import PluginError
 from swarmloom.markers import hookimpl
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import (
@@ -257,7 +258,9 @@ def _scores(round: Round, mixture: Mixture) -> Float64Array:
 
 
 def _of(swarm: Swarm) -> Orchestration:
-    protocol: Orchestration = swarm.host.protocols[Orchestration.name]
+    protocol = swarm.host.protocols.get(Orchestration.name)
+    if not isinstance(protocol, Orchestration):
+        raise PluginError(f"{Orchestration.name} is not active; enable the plugin first")
     return protocol
 
 
