@@ -63,8 +63,12 @@ def draw_stream(
     Raises
     ------
     InputError
-        When `graded`, `limit` or `seed` is outside its range.
+        When `graded`, `limit` or `seed` is outside its range, or the table is empty.
     """
+    if not table.items or not table.experts:
+        raise InputError(
+            f"the table has {len(table)} items and {len(table.experts)} experts; needed: one each"
+        )
     if not 0.0 <= graded <= 1.0:
         raise InputError(f"graded is {graded}, allowed is a share from 0 to 1")
     if limit is not None and limit < 1:
