@@ -143,7 +143,7 @@ def report_of(result: Backtest, options: argparse.Namespace, ledger: Ledger) -> 
         options.report,
         title="Twelve models read digits",
         notes=notes(result, options.graded),
-        facts=[("graded share", f"{options.graded:.3g}")],
+        facts=[("graded share", f"{100 * options.graded:.3g} %")],
     )
 
 

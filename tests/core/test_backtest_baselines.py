@@ -192,8 +192,8 @@ def test_known_figures_of_the_panel(shared_data):
     costs = match_costs(read_costs(costs_file), table.experts, costs_file)
     stream = draw_stream(table, costs, seed=0, graded=0.05)
     scores = {score.name: score for score in baseline_scores(stream)}
-    best = scores["best single expert (hindsight)"]
+    best = scores["best expert (hindsight)"]
     assert best.right.mean() == pytest.approx(0.717, abs=5e-4)
     assert best.cost.mean() == pytest.approx(3.40)
-    by_topic = scores["best expert per topic (hindsight)"]
+    by_topic = scores["best per topic (hindsight)"]
     assert by_topic.right.mean() == pytest.approx(0.733, abs=1e-3)

@@ -61,7 +61,7 @@ def baseline_scores(stream: Stream) -> list[Score]:
     return [
         _vote(stream, "majority of all", np.arange(len(stream.table.experts))),
         _random(stream),
-        _cascade(stream, "cheapest first until 2 agree", np.argsort(stream.costs, kind="stable")),
+        _cascade(stream, "cascade, cheapest first", np.argsort(stream.costs, kind="stable")),
         *_fixed(stream),
         *(_informed(stream) if stream.graded.any() else ()),
         *_hindsight(stream),
@@ -131,29 +131,29 @@ def _informed(stream: Stream) -> Iterator[Score]:
     right = stream.table.right[stream.graded]
     ranked = ranking(right, stream.costs)
     n = len(stream.table)
-    yield _chosen(stream, "best expert by the graded share", "baseline", np.full(n, ranked[0]))
+    yield _chosen(stream, "best expert (graded share)", "baseline", np.full(n, ranked[0]))
     if len(set(stream.table.topics)) > 1:
         by_topic = best_per_topic(stream, stream.graded, TOPIC_STRENGTH)
-        yield _chosen(stream, "best expert per topic by the graded share", "baseline", by_topic)
+        yield _chosen(stream, "best per topic (graded share)", "baseline", by_topic)
     for k in (3, 5, 9):
         if k < len(ranked):
-            yield _vote(stream, f"majority of the best {k}", ranked[:k])
+            yield _vote(stream, f"majority of best {k} (graded share)", ranked[:k])
     weights = log_odds_weights(right, stream.table.options)
-    yield _vote(stream, "log-odds weighted vote", np.arange(len(ranked)), weights)
+    yield _vote(stream, "log-odds vote (graded share)", np.arange(len(ranked)), weights)
     if len(ranked) > 5:
         best = ranked[:5]
         by_price = best[np.argsort(stream.costs[best], kind="stable")]
-        yield _cascade(stream, "best 5, cheapest first until 2 agree", by_price)
+        yield _cascade(stream, "cascade of best 5 (graded share)", by_price)
 
 
 def _hindsight(stream: Stream) -> Iterator[Score]:
     """Score what only knowledge of every label gives."""
     best = ranking(stream.table.right, stream.costs)[0]
     n = len(stream.table)
-    yield _chosen(stream, "best single expert (hindsight)", "hindsight", np.full(n, best))
+    yield _chosen(stream, "best expert (hindsight)", "hindsight", np.full(n, best))
     if len(set(stream.table.topics)) > 1:
         by_topic = best_per_topic(stream, np.ones(n, dtype=np.bool_), 0.0)
-        yield _chosen(stream, "best expert per topic (hindsight)", "hindsight", by_topic)
+        yield _chosen(stream, "best per topic (hindsight)", "hindsight", by_topic)
 
 
 def _fixed(stream: Stream) -> Iterator[Score]:
@@ -162,7 +162,7 @@ def _fixed(stream: Stream) -> Iterator[Score]:
     yield _chosen(stream, "CrewAI fixed, in turn", "baseline", np.arange(n) % n_experts)
     topics, place = np.unique(stream.table.topics, return_inverse=True)
     if len(topics) > 1:
-        yield _chosen(stream, "CrewAI fixed, one agent a topic", "baseline", place % n_experts)
+        yield _chosen(stream, "CrewAI fixed, by topic", "baseline", place % n_experts)
 
 
 def _chosen(stream: Stream, name: str, kind: Kind, experts: IntArray) -> Score:

@@ -162,7 +162,7 @@ def notes(result: Backtest, graded: float) -> list[str]:
     """
     lines = [
         "Every call of the swarm is billed, those it makes to learn included. It was told the "
-        f"right answers of {graded:.3g} of the items, each after it had answered.",
+        f"right answers to {100 * graded:.3g} % of the items, each after it had answered.",
     ]
     if graded > 0:
         lines.append(
@@ -171,8 +171,8 @@ def notes(result: Backtest, graded: float) -> list[str]:
             f"{result.learning_cost:.3g} to their cost per item."
         )
     lines.append(
-        "“hindsight” reads every label. Majorities count a tie in expectation; the cascades "
-        "without agreement give the last answer."
+        "“hindsight” reads every label. Majorities count a tie in expectation; a "
+        "cascade asks the cheapest first until two agree, else takes the last answer."
     )
     if len(result.runs) > 1:
         lines.append(
@@ -259,5 +259,8 @@ def _report(request: Request, result: Backtest, ledger: Ledger) -> Path:
         request.report,
         title=f"Backtest of {request.answers.name}",
         notes=notes(result, request.graded),
-        facts=[("answers", str(request.answers)), ("graded share", f"{request.graded:.3g}")],
+        facts=[
+            ("answers", str(request.answers)),
+            ("graded share", f"{100 * request.graded:.3g} %"),
+        ],
     )

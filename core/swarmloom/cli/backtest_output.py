@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from swarmloom.cli.output import emit
 
@@ -23,6 +23,8 @@ from swarmloom.backtest.run import Progress as PassProgress
 from swarmloom.backtest.scores import Summary
 
 __all__ = ["announce", "comparison_table", "progress_display", "shares_line", "show"]
+
+_HEADINGS = ("accuracy", "95 % interval", "cost", "calls")
 
 
 def announce(request: Request) -> None:
@@ -97,14 +99,15 @@ def comparison_table(rows: Sequence[Summary], experts: int = 5) -> Table:
     experts : int
         How many of them to show.
     """
-    table = Table("who answers", box=None, header_style="bold")
-    for heading in ("accuracy", "95 % interval", "cost per task", "calls per task"):
-        table.add_column(heading, justify="right")
+    several = any(row.seeds > 1 for row in rows)
+    table = Table(Column("who answers", no_wrap=True), box=None, header_style="bold")
+    for heading in ("accuracy", "cost", "calls") if several else _HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
     alone = [row for row in rows if row.kind == "expert"]
     shown = {id(row) for row in alone[:experts]}
     for row in rows:
         if row.kind != "expert" or id(row) in shown:
-            table.add_row(*_cells(row), style="bold" if row.kind == "swarm" else None)
+            table.add_row(*_cells(row), style="bold" if row.kind == "swarm" else "")
     left_out = len(alone) - len(shown)
     if left_out > 0:
         table.add_row(f"… {left_out} more experts in the report", style="dim")
@@ -120,12 +123,12 @@ def shares_line(shares: Mapping[str, float]) -> str:
     return f"Shares in the decisions: {listed}"
 
 
-def _cells(row: Summary) -> tuple[str, str, str, str, str]:
-    accuracy, cost = f"{row.accuracy:.4f}", f"{row.cost:.3f}"
+def _cells(row: Summary) -> list[str]:
     if row.seeds > 1:
-        accuracy += f" ± {row.accuracy_sd:.4f}"
-        cost += f" ± {row.cost_sd:.3f}"
-    return row.name, accuracy, f"{row.low:.3f} – {row.high:.3f}", cost, f"{row.calls:.2f}"
+        accuracy = f"{row.accuracy:.4f} ± {row.accuracy_sd:.4f}"
+        return [row.name, accuracy, f"{row.cost:.3f} ± {row.cost_sd:.3f}", f"{row.calls:.2f}"]
+    interval = f"{row.low:.3f} – {row.high:.3f}"
+    return [row.name, f"{row.accuracy:.4f}", interval, f"{row.cost:.3f}", f"{row.calls:.2f}"]
 
 
 def _summary(request: Request, done: Done) -> Group:
