@@ -10,7 +10,9 @@ from swarmloom.types import Task
 
 __all__ = ["option_of", "parse_answer"]
 
-_STATED = re.compile(r"\b(?:final answer|answer|option)\b\s*(?:is)?\s*[:=]?\s*\(?([^\s().,;:]+)", re.I)
+_STATED = re.compile(
+    r"\b(?:final answer|answer|option)\b\s*(?:is)?\s*[:=]?\s*\(?([^\s().,;:]+)", re.I
+)
 _WRAPPING = " \t\r\n\"'`*().,;:!"
 
 

@@ -32,30 +32,34 @@ class CrewConfig(ProtocolConfig):
     """How a CrewAI crew is coordinated."""
 
     respect_assigned: Literal["prior", "fixed", "ignore"] = Field(
-        "prior",
+        default="prior",
         description="What a task's own `agent=` counts: a prior that outcomes can overcome, "
         "fixed (no other agent may take the task), or nothing.",
     )
     prior_log_odds: float = Field(
-        6.0,
+        default=6.0,
         ge=0,
         description="Log-odds that the assigned agent is the right one before anything is known.",
     )
     executor: Literal["stock", "fast"] = Field(
-        "stock",
+        default="stock",
         description="Executor of agents that have no tools, memory, knowledge, planning or "
         "delegation: CrewAI's own, or one model call without its step events.",
     )
     task_log: bool = Field(
-        True,
+        default=True,
         description="Whether CrewAI writes its own log of task outputs, which `crew.replay` needs "
         "and which takes longer with every task.",
     )
     capacity: int = Field(
-        16, ge=1, description="Tasks that one agent works on at the same time, on copies of it."
+        default=16,
+        ge=1,
+        description="Tasks that one agent works on at the same time, on copies of it.",
     )
     token_price: float | None = Field(
-        None, ge=0, description="Cost of one token; without it a call costs its declared price."
+        default=None,
+        ge=0,
+        description="Cost of one token; without it a call costs its declared price.",
     )
 
 
@@ -63,7 +67,7 @@ class CrewAIProtocol:
     """Speaks for the crew's author in the mixture and attaches the swarm to crews."""
 
     name: ClassVar[str] = "crewai"
-    Config: ClassVar[type[CrewConfig]] = CrewConfig
+    Config: ClassVar[type[ProtocolConfig]] = CrewConfig
     # What the crew's author wrote counts under every pattern that does not say otherwise.
     default_weight: ClassVar[float] = 1.0
 
@@ -101,7 +105,7 @@ class CrewAIProtocol:
         -------
         float
             ``ln((a + successes) / (b + failures))`` with ``a = 2`` and
-            ``b = a · exp(−prior_log_odds)``: the odds of a Beta posterior's mean.
+            ``b = a · exp(-prior_log_odds)``: the odds of a Beta posterior's mean.
         """
         successes, failures = self._tally.get((topic, expert), (0.0, 0.0))
         prior_failures = _PRIOR_SUCCESSES * math.exp(-self.config.prior_log_odds)

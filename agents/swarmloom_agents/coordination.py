@@ -93,8 +93,7 @@ class CrewSession:
         self.config = config or _configured(swarm)
         self.result: RunResult | None = None
         self._swarm, self._crew = swarm, crew
-        self._options = {"job": job, "resume": resume}
-        self._listener = on_event
+        self._job, self._resume, self._listener = job, resume, on_event
         self._kickoffs = 0
         self._attached: dict[int, _Attachment] = {}
         self._reasons: dict[str, str] = {}
@@ -103,7 +102,7 @@ class CrewSession:
     def __enter__(self) -> Self:
         attachment = self._attach(self._crew)
         self._swarm.adopt(self._expert(name, a) for name, a in attachment.team.agents.items())
-        self.run = self._swarm.open_run(on_event=self._hear, **self._options)
+        self.run = self._swarm.open_run(on_event=self._hear, job=self._job, resume=self._resume)
         register_hook(InterceptionPoint.EXECUTION_START, self._on_start)
         register_hook(InterceptionPoint.EXECUTION_END, self._on_end)
         return self
@@ -153,7 +152,7 @@ class CrewSession:
         return clone
 
     def next_kickoff(self) -> int:
-        """Number the kickoffs of this session."""
+        """Draw the number of the next kickoff of this session."""
         with self._lock:
             self._kickoffs += 1
             return self._kickoffs
@@ -204,7 +203,9 @@ class _Attachment:
     def __init__(self, session: CrewSession, crew: Crew, kickoff: int | None) -> None:
         agents = _agents_of(crew)
         names = expert_names(agents)
-        self.team = CrewTeam(crew, dict(zip(names, agents, strict=True)), session.config.token_price)
+        self.team = CrewTeam(
+            crew, dict(zip(names, agents, strict=True)), session.config.token_price
+        )
         self._session, self._crew = session, crew
         self._reserved = kickoff
         self._name_of = {id(agent): name for name, agent in self.team.agents.items()}
@@ -234,7 +235,7 @@ class _Attachment:
         if not alone and hasattr(agent, "max_retry_limit"):
             self._set(agent, "max_retry_limit", 0)  # The kernel asks another agent instead.
         if self._session.config.executor == "fast" and only_thinks(agent):
-            as_one_shot(agent)  # type: ignore[arg-type]
+            as_one_shot(agent)
             self._undo.callback(as_stock, agent)
         else:
             self._override(agent, "create_agent_executor", _lazily(agent))
@@ -297,21 +298,18 @@ class _Attachment:
         ) -> TaskOutput:
             call = self._call(task, agent, context, tools)
             [outcome] = session.run.solve_now([session.kernel_task(task_id, call)])
-            return self._delivered(deliver, task, call, outcome)
+            return deliver(task, session.conclude(call, outcome), self._crew_callback)
 
         async def execute_later(
             agent: BaseAgent | None, context: str | None, tools: list[BaseTool] | None
         ) -> TaskOutput:
             call = self._call(task, agent, context, tools)
             [outcome] = await session.run.solve([session.kernel_task(task_id, call)])
-            return await self._delivered(deliver_later, task, call, outcome)
+            output = session.conclude(call, outcome)
+            return await deliver_later(task, output, self._crew_callback)
 
         object.__setattr__(task, "_execute_core", execute)
         object.__setattr__(task, "_aexecute_core", execute_later)
-
-    def _delivered(self, how: Any, task: Task, call: CrewCall, outcome: Outcome) -> Any:
-        output = self._session.conclude(call, outcome)
-        return how(task, output, self._crew_callback)
 
     def _call(
         self, task: Task, agent: BaseAgent | None, context: str | None, tools: Any
@@ -360,7 +358,8 @@ def _lazily(agent: BaseAgent) -> Callable[..., None]:
 
     def create(tools: Any = None, task: Task | None = None) -> None:
         if task is not None:
-            type(agent).create_agent_executor(agent, tools=tools, task=task)
+            kind: Any = type(agent)
+            kind.create_agent_executor(agent, tools=tools, task=task)
 
     return create
 
@@ -377,4 +376,3 @@ def _digest(task: Task) -> str:
 
 def _skill(expert: str) -> str:
     return f"agent:{expert}"
-

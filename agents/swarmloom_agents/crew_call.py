@@ -191,7 +191,7 @@ def recordable(output: TaskOutput) -> str | None:
         return structure.model_dump_json()
     if output.json_dict is not None:
         return json.dumps(output.json_dict)
-    return output.raw.strip() and output.raw or None
+    return (output.raw.strip() and output.raw) or None
 
 
 def own_tools(task: Task) -> list[BaseTool] | None:
@@ -244,4 +244,3 @@ def _saved(task: Task, output: TaskOutput) -> TaskOutput:
         structured = output.pydantic.model_dump_json() if output.pydantic else output.raw
         task._save_file(output.json_dict or structured)
     return output
-

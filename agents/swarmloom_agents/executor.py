@@ -131,13 +131,13 @@ class OneShotAgent(Agent):
         return await aask(self, task, context)
 
 
-def as_one_shot(agent: Agent) -> None:
+def as_one_shot(agent: BaseAgent) -> None:
     """Let an existing agent answer with one model call, until `as_stock` undoes it."""
     for name in ("create_agent_executor", "execute_task", "aexecute_task"):
         object.__setattr__(agent, name, MethodType(getattr(OneShotAgent, name), agent))
 
 
-def as_stock(agent: Agent) -> None:
+def as_stock(agent: BaseAgent) -> None:
     """Undo `as_one_shot`."""
     for name in ("create_agent_executor", "execute_task", "aexecute_task"):
         agent.__dict__.pop(name, None)
@@ -158,14 +158,15 @@ def ask(agent: BaseAgent, task: Task, context: str | None = None) -> Any:
     str or pydantic.BaseModel
         The final answer; an instance where the task has a structured output and the model gave it.
     """
+    llm: Any = agent.llm
     messages, model = _messages(agent, task, context), _response_model(task)
-    answer = agent.llm.call(messages, from_task=task, from_agent=agent, response_model=model)
+    answer = llm.call(messages, from_task=task, from_agent=agent, response_model=model)
     return _final(answer)
 
 
 async def aask(agent: BaseAgent, task: Task, context: str | None = None) -> Any:
     """Do what `ask` does within an event loop."""
-    llm = agent.llm
+    llm: Any = agent.llm
     if not calls_asynchronously(llm):
         run = contextvars.copy_context().run
         loop = asyncio.get_running_loop()
@@ -249,4 +250,3 @@ def light_crew(agents: Sequence[BaseAgent], tasks: Iterable[Task], **options: An
     crew = Crew(agents=list(agents), tasks=listed, **options)
     crew._task_output_handler = NullStore()  # type: ignore[assignment]
     return crew
-

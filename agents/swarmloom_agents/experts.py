@@ -61,12 +61,12 @@ class AgentPool:
 
     def _take(self) -> BaseAgent:
         with self._lock:
-            worker = self._free.pop() if self._free else self._copy()
+            worker: Any = self._free.pop() if self._free else self._copy()
         executor = worker.agent_executor
         if executor is not None and getattr(executor, "crew", None) is not worker.crew:
             worker.agent_executor = None
         worker._times_executed = 0
-        return worker
+        return worker  # type: ignore[no-any-return]
 
     def _copy(self) -> BaseAgent:
         original = self._original

@@ -97,6 +97,7 @@ class OfflineLLM(BaseLLM):
     """
 
     llm_type: str = "swarmloom_offline"
+    model: str = "offline"
     cost_per_call: float = Field(default=0.0, ge=0)
     cost_per_token: float = Field(default=0.0, ge=0)
     native_tools: bool = False
@@ -369,7 +370,9 @@ def _request(
     tools: list[dict[str, Any]] | None,
     response_model: type[BaseModel] | None,
 ) -> LLMRequest:
-    conversation = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+    conversation = (
+        [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+    )
     return LLMRequest(conversation, task, agent, tools or (), response_model)
 
 

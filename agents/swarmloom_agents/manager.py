@@ -186,4 +186,3 @@ class _Attendant:
     def close(self) -> None:
         """Wait for a review that is under way."""
         self._thread.shutdown(wait=True)
-

@@ -23,7 +23,7 @@ class PolicyLLM(OfflineLLM):
 
     A plugin that failed `failure_limit` times and is still active is disabled. Weights follow the
     protocols' credit by multiplicative updates (Freund and Schapire 1997, Hedge):
-    ``w ← w · exp(rate · (credit − mean credit))``, within 0.05…4.
+    ``w ← w · exp(rate · (credit - mean credit))``, within 0.05…4.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ class PolicyLLM(OfflineLLM):
         readings = _readings(request)
         offered = {_tool_name(tool) for tool in request.tools}
         if not readings:
-            wanted = [(name, {}) for name in _READINGS if name in offered]
+            wanted: list[tuple[str, dict[str, Any]]] = [
+                (name, {}) for name in _READINGS if name in offered
+            ]
             return _calls(wanted) or "There is nothing to read."
         if _has_acted(request):
             return "Done: " + "; ".join(_actions_taken(request))

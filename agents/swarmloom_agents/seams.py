@@ -12,11 +12,11 @@ from swarmloom_agents.offline import prepare_environment
 prepare_environment()
 
 from crewai import LLM, Agent, BaseLLM, Crew, Process, Task
+from crewai.agent.utils import build_task_prompt_with_schema as schema_prompt
+from crewai.agent.utils import format_task_with_context
 from crewai.agents.agent_builder.base_agent import (
     _LLM_TYPE_REGISTRY as LLM_TYPE_REGISTRY,
 )
-from crewai.agent.utils import build_task_prompt_with_schema as schema_prompt
-from crewai.agent.utils import format_task_with_context
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.agents.parser import AgentFinish
 from crewai.events import crewai_event_bus
@@ -24,7 +24,7 @@ from crewai.events.types.llm_events import LLMCallCompletedEvent, LLMCallType
 from crewai.hooks import InterceptionPoint, register_hook, unregister_hook
 from crewai.hooks.dispatch import HookAborted
 from crewai.llms.base_llm import llm_call_context
-from crewai.tasks.conditional_task import ConditionalTask
+from crewai.project.crew_loader import load_crew, load_crew_from_definition
 from crewai.tasks.task_output import TaskOutput
 from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.base_tool import BaseTool
@@ -40,7 +40,6 @@ __all__ = [
     "BaseAgentTool",
     "BaseLLM",
     "BaseTool",
-    "ConditionalTask",
     "Crew",
     "HookAborted",
     "InterceptionPoint",
@@ -54,6 +53,8 @@ __all__ = [
     "format_answer",
     "format_task_with_context",
     "llm_call_context",
+    "load_crew",
+    "load_crew_from_definition",
     "register_hook",
     "schema_prompt",
     "unregister_hook",
