@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +18,15 @@ from pydantic import (
 )
 
 from swarmloom.config_errors import settings_error
-from swarmloom.config_sources import Key, Layer, Origins, merged, resolved_paths
+from swarmloom.config_sources import (
+    Key,
+    Layer,
+    Origins,
+    environment_layer,
+    file_layer,
+    merged,
+    resolved_paths,
+)
 
 __all__ = [
     "BudgetSettings",
@@ -63,7 +72,7 @@ class SwarmSettings(_Section):
     timeout: Seconds | None = Field(
         default=120.0,
         description="Seconds after which a call counts as failed, for experts without a limit of "
-        "their own; null for no limit.",
+        "their own; `inf` for no limit.",
     )
     quorum: int = Field(
         default=3,
@@ -249,8 +258,6 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     >>> load_settings(swarm={"seed": 7}, device="cpu").device
     'cpu'
     """
-    from swarmloom.config_sources import environment_layer, file_layer
-
     layers: list[Layer] = []
     if file is not None:
         layers.append(resolved_paths(file_layer(file), (("ledger", "path"), ("tasks",)), file))

@@ -21,7 +21,7 @@ _TYPES = {
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
-    "null": "null",
+    "null": "unset",
     "object": "a table",
     "array": "a list",
 }
@@ -94,7 +94,7 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> allowed_values({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]})
-    'a whole number ≥ 0, or null'
+    'a whole number ≥ 0, or unset'
     """
     if "anyOf" in schema:
         return ", or ".join(allowed_values(option) for option in schema["anyOf"])
@@ -102,12 +102,22 @@ def allowed_values(schema: Mapping[str, Any]) -> str:
         return " or ".join(repr(value) for value in schema["enum"])
     if "const" in schema:
         return repr(schema["const"])
-    words = [_TYPES.get(schema.get("type", ""), "anything")]
-    words += [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
+    if "prefixItems" in schema:
+        return f"[{', '.join(allowed_values(item) for item in schema['prefixItems'])}]"
+    bounds = [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
+    parts = (_type_name(schema), " and ".join(bounds), _inner(schema))
+    return " ".join(part for part in parts if part)
+
+
+def _type_name(schema: Mapping[str, Any]) -> str:
+    if schema.get("format") == "path":
+        return "a path"
+    return "a table" if "$ref" in schema else _TYPES.get(schema.get("type", ""), "anything")
+
+
+def _inner(schema: Mapping[str, Any]) -> str:
     inner = schema.get("items") or schema.get("additionalProperties")
-    if isinstance(inner, Mapping):
-        words.append(f"of: {allowed_values(inner)}")
-    return " ".join(words)
+    return f"of: {allowed_values(inner)}" if isinstance(inner, Mapping) else ""
 
 
 def schema_at(model: type[BaseModel], key: Key) -> dict[str, Any]:

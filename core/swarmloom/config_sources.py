@@ -23,6 +23,7 @@ __all__ = [
     "Origins",
     "environment_layer",
     "file_layer",
+    "leaves",
     "merged",
     "resolved_paths",
 ]
@@ -222,7 +223,7 @@ class _Environment(EnvSettingsSource):
             return super().decode_complex_value(field_name, field, value)
         except ValueError as error:
             ends = (f"{_DELIMITER}{field_name}".upper(), f"{ENV_PREFIX}{field_name}".upper())
-            for name in _variables():
+            for name in _variables(self.settings_cls):
                 if name.upper().endswith(ends) and os.environ[name] == value:
                     message = f"environment variable {name}: {value!r} is not JSON: {error}"
                     raise ValueError(message) from error
@@ -243,7 +244,7 @@ def environment_layer(model: type[BaseModel]) -> Layer:
         If a variable names no section or holds a list or table that is no JSON.
     """
     origins: dict[Key, str] = {}
-    for name in _variables():
+    for name in _variables(model):
         key = tuple(name[len(ENV_PREFIX) :].lower().split(_DELIMITER))
         _check_section(name, key, model)
         origins[key] = f"environment variable {name}"
@@ -262,9 +263,9 @@ def environment_layer(model: type[BaseModel]) -> Layer:
     return Layer(values, Origins(origins))
 
 
-def _variables() -> list[str]:
+def _variables(model: type[BaseModel]) -> list[str]:
     """Variables that hold settings; others, such as SWARMLOOM_TRACE_HOOKS, have no section."""
-    sections = ("DEVICE", "TASKS", "EXPERTS")
+    sections = {name.upper() for name in model.model_fields}
     return [
         name
         for name in sorted(os.environ)

@@ -16,6 +16,7 @@ import pluggy
 
 from swarmloom import hookspecs
 from swarmloom.config import PluginSettings
+from swarmloom.config_errors import key_name
 from swarmloom.errors import ConfigurationError, PluginError
 from swarmloom.events import EventKind
 from swarmloom.markers import ENTRY_POINT_GROUP, PROJECT
@@ -33,7 +34,7 @@ from swarmloom.plugin_records import (
     PluginRecord,
     PluginState,
 )
-from swarmloom.protocol import ManagerTool, Pattern, ReportPanel
+from swarmloom.protocol import ManagerTool, Pattern, ProtocolConfig, ReportPanel
 
 __all__ = ["Attributed", "PluginHost", "PluginRecord", "PluginState"]
 
@@ -65,6 +66,8 @@ class PluginHost:
         failed and its result is left out.
     protocols : mapping of str to object
         Active protocols by name.
+    configs : mapping of str to ProtocolConfig
+        Their validated settings.
     patterns : mapping of str to Pattern
     tools : mapping of str to ManagerTool
     panels : tuple of ReportPanel
@@ -73,6 +76,7 @@ class PluginHost:
     Examples
     --------
     >>> from swarmloom.config import PluginSettings
+    from swarmloom.config_errors import key_name
     >>> host = PluginHost(PluginSettings(enable=[]))
     >>> host.discover()
     >>> host.hook.swarmloom_snapshot()
@@ -138,8 +142,9 @@ class PluginHost:
                 self._check_known(key, name)
         for name in settings.config:
             plugin = self._find(name)
-            if plugin.active and name not in plugin.contributions.protocols:
-                raise ConfigurationError(f"plugins.config.{name}: plugin {name!r} has no settings")
+            if plugin.active and name not in plugin.contributions.configs:
+                where = self._located("plugins", "config", name)
+                raise ConfigurationError(f"{where}: plugin {name!r} has no settings")
         for name in settings.required:
             plugin = self._find(name)
             if not plugin.active:
@@ -351,6 +356,7 @@ class PluginHost:
         active = [plugin for plugin in self._plugins.values() if plugin.active]
         brought = [plugin.contributions for plugin in active]
         self.protocols: Mapping[str, object] = _merged(one.protocols for one in brought)
+        self.configs: Mapping[str, ProtocolConfig] = _merged(one.configs for one in brought)
         self.patterns: Mapping[str, Pattern] = _merged(one.patterns for one in brought)
         self.tools: Mapping[str, ManagerTool] = _merged(one.tools for one in brought)
         self.panels: tuple[ReportPanel, ...] = tuple(
@@ -479,8 +485,13 @@ class PluginHost:
     def _check_known(self, key: str, name: str) -> None:
         if self._owner(name) is not None:
             return
-        message = f"plugins.{key} names {name!r}, which is not installed{self._suggestion(name)}"
+        where = self._located("plugins", key)
+        message = f"{where} names {name!r}, which is not installed{self._suggestion(name)}"
         raise PluginError(message) if key == "required" else ConfigurationError(message)
+
+    def _located(self, *key: str) -> str:
+        origin = self.settings.origin(key)
+        return f"{origin}: {key_name(key)}" if origin else key_name(key)
 
     def _suggestion(self, name: str) -> str:
         known = list(self._plugins)

@@ -51,7 +51,8 @@ def collect(part: Part, settings: PluginSettings) -> Contributions:
     def register_protocol(protocol: type[ProtocolType]) -> None:
         name = _protocol_name(protocol)
         _check_new(brought.protocols, "protocol", name)
-        brought.protocols[name] = protocol(_configuration(name, protocol.Config, settings))
+        config = brought.configs[name] = _configuration(name, protocol.Config, settings)
+        brought.protocols[name] = protocol(config)
 
     def register_pattern(pattern: Pattern) -> None:
         _check_kind(pattern, Pattern)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from swarmloom.plugin_guard import HookFunction
-from swarmloom.protocol import ManagerTool, Pattern, ReportPanel
+from swarmloom.protocol import ManagerTool, Pattern, ProtocolConfig, ReportPanel
 
 __all__ = ["Contributions", "KnownPlugin", "Part", "PluginRecord", "PluginState"]
 
@@ -63,6 +63,7 @@ class Contributions:
     """What one plugin brings."""
 
     protocols: dict[str, object] = field(default_factory=dict)
+    configs: dict[str, ProtocolConfig] = field(default_factory=dict)
     patterns: dict[str, Pattern] = field(default_factory=dict)
     tools: dict[str, ManagerTool] = field(default_factory=dict)
     panels: dict[str, ReportPanel] = field(default_factory=dict)
