@@ -105,7 +105,6 @@ class Orchestration:
         self._busy = np.zeros(0)
         self._turned_away = np.zeros(0)
         self._calls = np.zeros(0, dtype=np.int64)
-        self._in_flight = np.zeros(0, dtype=np.int64)
 
     # -- hooks ------------------------------------------------------------------------------------
 
@@ -176,12 +175,11 @@ class Orchestration:
         return np.minimum(self._busy * self._turned_away, self._config.max_price)
 
     def load(self) -> list[dict[str, Any]]:
-        """Give each expert's capacity, calls in flight and in all, and how often it was full."""
+        """Give each expert's capacity, calls so far and the share of rounds in which it was full."""
         return [
             {
                 "expert": expert.name,
                 "capacity": expert.capacity,
-                "in_flight": int(self._in_flight[index]),
                 "calls": int(self._calls[index]),
                 "full": round(float(self._busy[index]), 3),
             }
@@ -198,7 +196,6 @@ class Orchestration:
         self._busy = _carried(self._busy, kept)
         self._turned_away = _carried(self._turned_away, kept)
         self._calls = _carried(self._calls, kept)
-        self._in_flight = _carried(self._in_flight, kept)
         self._experts = experts
         self._skills.adopt([expert.skills for expert in experts])
 
@@ -227,7 +224,6 @@ class Orchestration:
         """Follow load and scarcity; a round that gave no call is a wait and tells nothing new."""
         given = np.bincount(expert[expert >= 0], minlength=len(room))
         self._calls += given
-        self._in_flight = round.in_flight + given
         if not given.any():
             return
         rate = 1.0 / self._config.price_memory
@@ -265,7 +261,9 @@ def _of(swarm: Swarm) -> Orchestration:
 
 
 def _show_load(swarm: Swarm) -> str:
-    return json.dumps(_of(swarm).load())
+    in_flight = {row["name"]: row["in_flight"] for row in swarm.state()["experts"]}
+    rows = [{**row, "in_flight": in_flight[row["expert"]]} for row in _of(swarm).load()]
+    return json.dumps(rows)
 
 
 def _show_prices(swarm: Swarm) -> str:

@@ -202,11 +202,14 @@ def test_tools_show_load_and_prices():
     protocol = make_protocol()
     work(protocol, rounds=300)
     swarm = SimpleNamespace(
-        experts=CREW, host=SimpleNamespace(protocols={"orchestration": protocol})
+        experts=CREW,
+        host=SimpleNamespace(protocols={"orchestration": protocol}),
+        state=lambda: {"experts": [{"name": e.name, "in_flight": 1} for e in CREW]},
     )
     load, prices = (json.loads(tool(swarm)) for tool in tools)
     assert [tool.name for tool in tools] == ["show_load", "show_prices"]
     assert load[0]["expert"] == "ace"
+    assert load[0]["in_flight"] == 1
     assert sum(row["calls"] for row in load) == 300
     assert [row["expert"] for row in prices] == ["ace"]
 
