@@ -195,7 +195,7 @@ class Panel:
         evidence = self._room(given)
         log_rates = np.log(option_rates(self._rates.topical[topic], options))
         weigh_answers(self._rates.difficulty[topic], log_rates, asked, given, evidence)
-        total = marginals(evidence, 0, float(options))
+        total = marginals(evidence, 0, float(max(options, 2)))
         named = evidence.named[0]
         chance = evidence.truth[0, 1 : named + 1].sum(axis=-1) / total
         return Belief(chance, max(1.0 - float(chance.sum()), 0.0))
@@ -213,7 +213,7 @@ class Panel:
         if candidates.shape[0] == 0 and not (given >= 0).any():
             candidates = np.flatnonzero(free & ~taken)[: self.settings.pool_limit]
         price = self._budget.quoted * self.prices
-        menu = Menu(rates, price, candidates, taken, float(options))
+        menu = Menu(rates, price, candidates, taken, float(max(options, 2)))
         depth = self.settings.depth if asked.shape[0] else self.settings.opening_depth
         values = np.full(self.n_experts, -np.inf)
         stop = ask_values(evidence, menu, depth, self.settings.width, values)
@@ -307,16 +307,34 @@ class Panel:
     def audit(self, item: int, allowed: ArrayLike | None = None) -> int:
         """Return the expert whose answer to a graded item is most worth buying, or -1 for none.
 
-        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked,
-        in the pool or hardly known, that the audit allowance still affords.
+        The choice is that of `next_audit`.
         """
         self._check_item(item)
         if self._journal["truth"][item] < 0:
             raise InputError(f"item {item} is not graded: only graded items are audited")
-        room = self._budget.audit_room(float(self.prices.sum()))
+        return self.next_audit(self._journal.experts_of(item), allowed=allowed)
+
+    def next_audit(
+        self, experts: ArrayLike, owed: float = 0.0, allowed: ArrayLike | None = None
+    ) -> int:
+        """Return the expert whose answer to a graded task is most worth buying, or -1 for none.
+
+        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked,
+        in the pool or hardly known, that the audit allowance still affords.
+
+        Parameters
+        ----------
+        experts : int64[calls]
+            Who has answered the task already; it need not be recorded yet.
+        owed : float
+            Money spent on audits that are not recorded yet.
+        allowed : bool[experts], optional
+            Who may be asked; all by default.
+        """
+        room = self._budget.audit_room(float(self.prices.sum())) - owed
         wanted = self._pool | (self._labels < self.settings.audit_labels)
         wanted &= self.prices <= room
-        wanted[self._journal.experts_of(item)] = False
+        wanted[np.asarray(experts, np.int64)] = False
         if allowed is not None:
             wanted &= _mask(allowed, self.prices)
         if not wanted.any():
@@ -336,6 +354,21 @@ class Panel:
         self._labels[expert] += self._journal["truth"][item] >= 0
         self._calls[expert] += 1
         self._budget.pay_audit(cost)
+
+    def ensure_topics(self, count: int) -> None:
+        """Make room for ``count`` topics; a new one starts as a topic without answers does.
+
+        Topic 0 should be left to tasks of unknown topic, and is the model of a new one.
+        """
+        extra = count - self.n_topics
+        if extra <= 0:
+            return
+        self.n_topics = count
+        self._rates = self._rates._replace(
+            topical=_with_copies(self._rates.topical, extra),
+            difficulty=_with_copies(self._rates.difficulty, extra),
+        )
+        self._explored = _with_copies(self._explored, extra)
 
     def refit(self) -> None:
         """Learn from all that was paid for; `record` calls this when it is due."""
@@ -442,6 +475,11 @@ class Panel:
     def _check_item(self, item: int) -> None:
         if not 0 <= item < len(self._journal):
             raise InputError(f"item = {item}: {len(self._journal)} tasks have been recorded")
+
+
+def _with_copies(rows: FloatArray, count: int) -> FloatArray:
+    """Add copies of the first row at the end."""
+    return np.concatenate([rows, np.repeat(rows[:1], count, axis=0)])
 
 
 def _checked_prices(prices: ArrayLike) -> FloatArray:
