@@ -175,7 +175,7 @@ class Orchestration:
         return np.minimum(self._busy * self._turned_away, self._config.max_price)
 
     def load(self) -> list[dict[str, Any]]:
-        """Give each expert's capacity, calls so far and the share of rounds in which it was full."""
+        """Give each expert's capacity, calls so far and the share of rounds when it was full."""
         return [
             {
                 "expert": expert.name,
