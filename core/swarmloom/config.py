@@ -85,6 +85,12 @@ class SwarmSettings(_Section):
         description="Further experts that are tried after a task's first call has failed.",
     )
 
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _infinite_is_none(cls, timeout: Any) -> Any:
+        # TOML has no null, and JSON, in which settings are recorded, has no infinity.
+        return None if timeout in (math.inf, "inf") else timeout
+
 
 class BudgetSettings(_Section):
     """Hard limits on a run: `[budget]`. Unset means no limit."""

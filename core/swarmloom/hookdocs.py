@@ -170,7 +170,7 @@ def _doc(group: type, function: Any) -> HookDoc:
 
 
 def _parameters(paragraphs: list[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for paragraph in paragraphs:
         pieces = _PARAM.split(paragraph)[1:] if paragraph.startswith(":param") else []
         found.update(zip(pieces[::2], (text.strip() for text in pieces[1::2]), strict=True))
