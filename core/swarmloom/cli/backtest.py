@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from swarmloom.cli.output import JsonFlag, QuietFlag
 from swarmloom.errors import ConfigurationError
 
 __all__ = ["backtest"]
@@ -23,7 +24,7 @@ def backtest(
     answers: InputFile,
     costs: Annotated[
         Path | None,
-        typer.Option(help="Price of a call: TOML [costs] or CSV expert,cost; else 1 each."),
+        typer.Option(help="Prices: TOML with a table costs, or CSV expert,cost; else 1 each."),
     ] = None,
     graded: Annotated[float, typer.Option(help="Share of the items graded once answered.")] = 0.05,
     target_cost: Annotated[
@@ -49,8 +50,8 @@ def backtest(
     report: Annotated[Path, typer.Option(help="Folder of the HTML report.")] = Path(
         "swarmloom-report"
     ),
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
     resume: Annotated[
         str | None, typer.Option(help="Run to go on with; see `swarmloom runs`.")
     ] = None,
@@ -83,7 +84,7 @@ def backtest(
         announce(request)
     with progress_display(quiet or json, seeds) as on_progress:
         done = perform(request, on_progress)
-    show(request, done, json)
+    show(request, done, json, quiet)
 
 
 def _overrides(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,11 +16,11 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 from rich.text import Text
-from swarmloom.cli.output import emit
 
 from swarmloom.backtest.command import Done, Request, as_data, notes
 from swarmloom.backtest.run import Progress as PassProgress
 from swarmloom.backtest.scores import Summary
+from swarmloom.cli.output import console, emit
 
 __all__ = ["announce", "comparison_table", "progress_display", "shares_line", "show"]
 
@@ -30,7 +30,7 @@ _HEADINGS = ("accuracy", "95 % interval", "cost", "calls")
 def announce(request: Request) -> None:
     """Say at once what is going on; loading the protocols takes seconds."""
     passes = f"{len(request.seeds)} passes" if len(request.seeds) > 1 else "one pass"
-    Console(stderr=True).print(f"Backtest of {request.answers}: {passes}", highlight=False)
+    console(stderr=True).print(f"Backtest of {request.answers}: {passes}", highlight=False)
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def progress_display(hidden: bool, passes: int) -> Iterator[Callable[[PassProgre
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as display:
+    with Progress(*columns, console=console(stderr=True)) as display:
         bars: dict[int, object] = {}
 
         def update(state: PassProgress) -> None:
@@ -77,16 +77,16 @@ def progress_display(hidden: bool, passes: int) -> Iterator[Callable[[PassProgre
         yield update
 
 
-def show(request: Request, done: Done, json: bool) -> None:
+def show(request: Request, done: Done, json: bool, quiet: bool = False) -> None:
     """Print the result: a table, or one JSON document.
 
     Parameters
     ----------
     request : Request
     done : Done
-    json : bool
+    json, quiet : bool
     """
-    emit(as_data(request, done), json, lambda: _summary(request, done))
+    emit(as_data(request, done), json, lambda: _summary(request, done), quiet)
 
 
 def comparison_table(rows: Sequence[Summary], experts: int = 5) -> Table:

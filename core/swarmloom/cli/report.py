@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from swarmloom.cli.output import emit
 
-from swarmloom.cli.runs import JsonFlag, LedgerFile, open_existing
+from swarmloom.cli.output import JsonFlag, QuietFlag, emit
+from swarmloom.cli.runs import LedgerFile, open_existing
 
 __all__ = ["report"]
 
@@ -23,13 +23,13 @@ def report(
     ] = None,
     ledger: LedgerFile = None,
     json: JsonFlag = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Write the report of a run: what it cost, who decided, whom it asked, how sure it was.
 
     Accuracy is that of the graded tasks; a backtest's own report scores every item.
     """
     from swarmloom.config import load_settings
-
     from swarmloom.host import PluginHost
     from swarmloom.report import report_data, write_report
 
@@ -41,4 +41,5 @@ def report(
         path = write_report(output, report_data(view, panels=host.panels))
     finally:
         host.close()
-    emit({"run": view.id, "report": str(path)}, json, lambda: f"Report of {view.id}: {path}")
+    data = {"run": view.id, "report": str(path)}
+    emit(data, json, lambda: f"Report of {view.id}: {path}", quiet)

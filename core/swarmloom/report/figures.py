@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from swarmloom.backtest.scores import Summary
 from swarmloom.report.data import Asked, Shares
@@ -214,7 +215,7 @@ def calls_per_task(calls: FloatArray) -> Figure:
     axes.bar(numbers, counts, color=PALETTE[2], width=0.8)
     axes.set_xlabel("calls")
     axes.set_ylabel("tasks")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

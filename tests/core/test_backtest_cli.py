@@ -1,0 +1,188 @@
+"""`swarmloom backtest` and `swarmloom report` as they are typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from swarmloom.cli import main
+from swarmloom.ledger import Ledger
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Write a small table and its prices; the ledger and the working folder are temporary."""
+    rng = np.random.default_rng(2)
+    gold = rng.choice(list("ABCD"), 30)
+    columns = {
+        "item": [f"q{i}" for i in range(30)],
+        "gold": gold,
+        "topic": rng.choice(["law", "art"], 30),
+        "n_options": ["4"] * 30,
+        **{
+            name: np.where(rng.random(30) < right, gold, rng.choice(list("ABCD"), 30))
+            for name, right in (("ada", 0.9), ("bob", 0.7), ("cyd", 0.5))
+        },
+    }
+    rows = [
+        ",".join(columns),
+        *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
+    ]
+    (tmp_path / "answers.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "costs.toml").write_text("[costs]\nada = 3\nbob = 1\ncyd = 0.5\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SWARMLOOM_LEDGER__PATH", str(tmp_path / "ledger.sqlite"))
+    # What is tested is the command; the kernel alone starts at once.
+    monkeypatch.setenv("SWARMLOOM_PLUGINS__ENABLE", "[]")
+    return tmp_path
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code or 0
+
+
+def test_the_table_names_swarm_baselines_and_experts(files, capsys):
+    assert run("backtest", "answers.csv", "--costs", "costs.toml", "--graded", "0.2") == 0
+    shown = capsys.readouterr()
+    for text in ("swarm", "majority of all", "random expert", "cascade, cheapest first", "ada"):
+        assert text in shown.out
+    assert "20 % of the items" in shown.out
+    assert "report.html" in shown.out
+    assert (files / "swarmloom-report" / "report.html").exists()
+    assert "30/30" in shown.err
+
+
+def test_json_is_one_document_and_nothing_else(files, capsys):
+    assert run("backtest", "answers.csv", "--costs", "costs.toml", "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["items"] == 30
+    assert data["experts"] == 3
+    rows = {(row["kind"], row["name"]): row for row in data["rows"]}
+    assert rows["expert", "ada"]["cost"] == 3
+    swarm = rows["swarm", "swarm"]
+    assert 0 <= swarm["low"] <= swarm["accuracy"] <= swarm["high"] <= 1
+    assert data["runs"][0]["accuracy"] == swarm["accuracy"]
+
+
+def test_quiet_prints_nothing(files, capsys):
+    assert run("backtest", "answers.csv", "--quiet") == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == ""
+
+
+def test_several_seeds_and_a_limit(files, capsys):
+    assert run("backtest", "answers.csv", "--seeds", 3, "--limit", 10, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [entry["seed"] for entry in data["runs"]] == [0, 1, 2]
+    assert data["items"] == 10
+    assert data["rows"][0]["accuracy"] == pytest.approx(
+        np.mean([entry["accuracy"] for entry in data["runs"]])
+    )
+    assert data["rows"][0]["seeds"] == 3
+
+
+def test_columns_have_options(files, capsys):
+    text = (files / "answers.csv").read_text().replace("item,gold,topic", "id,truth,field", 1)
+    (files / "answers.csv").write_text(text)
+    options = ("--item", "id", "--gold", "truth", "--topic", "field", "--json")
+    assert run("backtest", "answers.csv", *options) == 0
+    assert json.loads(capsys.readouterr().out)["experts"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.csv"], "nowhere.csv"),
+        (["answers.csv", "--gold", "golden"], "no column 'golden'; did you mean 'gold'?"),
+        (["answers.csv", "--graded", "1.5"], "graded is 1.5"),
+        (["answers.csv", "--costs", "other.toml"], "other.toml"),
+        (["answers.csv", "--config", "none.toml"], "none.toml"),
+        (["answers.csv", "--seeds", "2", "--resume", "x"], "--seeds 1"),
+    ],
+)
+def test_mistakes_are_named_on_standard_error(files, capsys, arguments, message):
+    assert run("backtest", *arguments) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err.replace("\n", " ")
+    assert not (files / "swarmloom-report").exists()
+
+
+def test_a_wrong_expert_in_the_prices_is_named(files, capsys):
+    (files / "costs.toml").write_text("[costs]\nadda = 3\nbob = 1\ncyd = 0.5\n")
+    assert run("backtest", "answers.csv", "--costs", "costs.toml") == 2
+    assert "no expert 'adda' in the answers; did you mean 'ada'?" in capsys.readouterr().err
+
+
+def test_the_budget_is_a_hard_limit(files, capsys):
+    assert run("backtest", "answers.csv", "--costs", "costs.toml", "--budget", 5, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert 4 < data["runs"][0]["cost"] * 30 <= 5 + 1e-9
+
+
+def test_the_job_on_record_does_the_same_pass_again(files, capsys):
+    run("backtest", "answers.csv", "--costs", "costs.toml", "--seeds", 2, "--graded", 0.2, "--json")
+    first = json.loads(capsys.readouterr().out)["runs"][1]
+    with Ledger(files / "ledger.sqlite") as ledger:
+        job = ledger.record(first["run"]).job
+    assert job["cwd"] == str(files)
+    run(*job["argv"], "--json")
+    again = json.loads(capsys.readouterr().out)["runs"]
+    assert len(again) == 1
+    assert {**again[0], "run": "", "seconds": 0} == {**first, "run": "", "seconds": 0}
+
+
+def test_an_interrupted_pass_is_resumed_by_name(files, capsys, monkeypatch):
+    run("backtest", "answers.csv", "--json")
+    whole = json.loads(capsys.readouterr().out)["runs"][0]
+    crash = (
+        "import swarmloom.backtest.run as r, swarmloom.cli, os\n"
+        "answer = r._recorded\n"
+        "calls = [0]\n"
+        "def recorded(column, labels):\n"
+        "    inner = answer(column, labels)\n"
+        "    def die(task):\n"
+        "        calls[0] += 1\n"
+        "        if calls[0] == 40: os._exit(9)\n"
+        "        return inner(task)\n"
+        "    return die\n"
+        "r._recorded = recorded\n"
+        "swarmloom.cli.main(['backtest', 'answers.csv', '--quiet'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", crash], cwd=files, check=False)
+    assert done.returncode == 9
+    with Ledger(files / "ledger.sqlite") as ledger:
+        record = ledger.runs()[-1]
+    assert 0 < record.finished < 30
+    run("resume", record.id)
+    capsys.readouterr()
+    with Ledger(files / "ledger.sqlite") as ledger:
+        resumed = ledger.record(record.id)
+    assert resumed.status == "finished"
+    assert resumed.finished == 30
+    assert resumed.calls == round(whole["calls"] * 30)
+
+
+def test_the_report_of_a_past_run(files, capsys):
+    run("backtest", "answers.csv", "--graded", 0.5, "--json")
+    run_id = json.loads(capsys.readouterr().out)["runs"][0]["run"]
+    assert run("report", run_id, "--output", "page.html", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "run": run_id,
+        "report": str(files / "page.html"),
+    }
+    page = (files / "page.html").read_text(encoding="utf-8")
+    assert f"Run {run_id}" in page
+    assert "30, of which 15 graded" in page
+
+
+def test_the_report_of_no_run_is_an_error(files, capsys):
+    run("backtest", "answers.csv", "--quiet")
+    assert run("report", "nonesuch") == 2
+    assert "nonesuch" in capsys.readouterr().err
