@@ -16,6 +16,8 @@ __all__ = [
     "outcome_from",
     "task_event",
     "task_from",
+    "verdict_event",
+    "verdict_from",
 ]
 
 
@@ -27,6 +29,7 @@ class EventKind(StrEnum):
     TASK_OPENED = "task_opened"
     DECISION = "decision"
     BALLOT = "ballot"
+    VERDICT = "verdict"
     OUTCOME = "outcome"
     PLUGIN_FAILED = "plugin_failed"
     PLUGIN_QUARANTINED = "plugin_quarantined"
@@ -77,11 +80,29 @@ def ballot_from(event: Event, index_of: Mapping[str, int]) -> Ballot:
     return Ballot(task=event.task, expert=index_of[event.data["expert"]], **data)
 
 
+def verdict_event(verdict: Verdict, expert_names: Sequence[str]) -> Event:
+    """Record a verdict that lets its task go on; a final one is in the outcome."""
+    data = {
+        "answer": verdict.answer,
+        "posterior": _numbers(verdict.posterior),
+        "stop": bool(verdict.stop),
+        "ask": [expert_names[index] for index in verdict.ask],
+    }
+    return Event(EventKind.VERDICT, data, verdict.task)
+
+
+def verdict_from(event: Event, index_of: Mapping[str, int]) -> Verdict:
+    """Rebuild a verdict; experts worth asking that are gone are left out."""
+    data = event.data
+    ask = tuple(index_of[name] for name in data["ask"] if name in index_of)
+    return Verdict(event.task, data["answer"], data["posterior"], data["stop"], ask)
+
+
 def outcome_event(outcome: Outcome, stop_reason: str) -> Event:
     """Record what came of a task."""
     data = {
         "answer": outcome.verdict.answer,
-        "posterior": dict(outcome.verdict.posterior),
+        "posterior": _numbers(outcome.verdict.posterior),
         "truth": outcome.truth,
         "cost": outcome.cost,
         "latency": outcome.latency,
@@ -101,3 +122,8 @@ def outcome_from(event: Event, task: Task, ballots: Sequence[Ballot]) -> Outcome
         cost=data["cost"],
         latency=data["latency"],
     )
+
+
+def _numbers(posterior: Mapping[str, float]) -> dict[str, float]:
+    # A plugin's numbers may be NumPy's, which JSON does not know.
+    return {answer: float(probability) for answer, probability in posterior.items()}

@@ -13,7 +13,7 @@ import numpy as np
 from swarmloom.budget import Budget
 from swarmloom.cycle import Cycle, Phase, round_generator
 from swarmloom.errors import InputError
-from swarmloom.events import EventKind, ballot_event, outcome_event, task_event
+from swarmloom.events import EventKind, ballot_event, outcome_event, task_event, verdict_event
 from swarmloom.explanations import decision_event
 from swarmloom.loop_thread import LoopThread
 from swarmloom.types import (
@@ -86,6 +86,7 @@ class _OpenTask:
     failures: int = 0
     stop_reason: str = ""
     pending: int = -1
+    unjudged: bool = False
 
     def take(self, ballot: Ballot) -> None:
         self.ballots.append(ballot)
@@ -236,8 +237,9 @@ class Run:
         from swarmloom.ledger.replay import replay
 
         index_of = {expert.name: index for index, expert in enumerate(self._swarm.experts)}
-        state = replay(self._swarm.ledger.events(run_id), index_of)
+        # Claimed before it is read: nobody else can add to it in between.
         self._swarm.ledger.resume(run_id)
+        state = replay(self._swarm.ledger.events(run_id), index_of)
         self._restored = state
         self._round = state.next_round
         self._shares, self._decisions = state.share_totals, state.decisions
@@ -277,6 +279,8 @@ class Run:
             for ballot in self._restored.open_ballots.get(task.id, ()):
                 state.take(ballot)
             state.pending = self._restored.pending.get(task.id, -1)
+            state.verdict = self._restored.verdicts.get(task.id)
+            state.unjudged = task.id in self._restored.unjudged
         return state
 
     def _admit(self, waiting: deque[_OpenTask], in_work: list[_OpenTask]) -> None:
@@ -290,9 +294,8 @@ class Run:
     # -- one round ----------------------------------------------------------------------------
 
     async def _turn(self, states: list[_OpenTask]) -> list[Outcome]:
-        interrupted = [s for s in states if s.pending >= 0 or (s.ballots and s.verdict is None)]
-        if interrupted:
-            return await self._complete(interrupted)
+        if any(state.unjudged for state in states):
+            return await self._complete(states)
         number, self._round = self._round, self._round + 1
         round = self._round_of(states, number, Phase.DECIDE)
         round = self._cycle.entangle(round)
@@ -311,10 +314,12 @@ class Run:
         number = self._round - 1
         round = self._round_of(states, number, Phase.DECIDE)
         assignment = Assignment(np.array([s.pending for s in states], dtype=np.int64), "resumed")
-        for state in states:
-            state.pending = -1
+        asked = [state for state in states if state.unjudged]
+        for state in asked:
+            state.pending, state.unjudged = -1, False
         await self._execute(states, round, assignment)
-        return await self._judge(states, number, [])
+        idle = [(s, row) for s, row in zip(states, round.allowed, strict=True) if s not in asked]
+        return await self._judge(asked, number, [s for s, row in idle if not row.any()])
 
     def _round_of(self, states: Sequence[_OpenTask], number: int, phase: Phase) -> Round:
         affordable = self._budget.affordable(self._prices)
@@ -384,16 +389,18 @@ class Run:
         round = self._round_of(states, number, Phase.JUDGE)
         for state, verdict in zip(states, self._cycle.judge(round), strict=True):
             state.verdict = verdict
-            state.stop_reason = self._reason_to_stop(state)
+            state.stop_reason = self._reason_to_stop(state, verdict)
         for state in unable:
             state.stop_reason = state.stop_reason or self._reason_for_nobody(state)
-        return await self._conclude([s for s in (*states, *unable) if s.stop_reason])
+        ended = [state for state in (*states, *unable) if state.stop_reason]
+        return await self._conclude(
+            ended, [s.verdict for s in states if s.verdict and not s.stop_reason]
+        )
 
-    def _reason_to_stop(self, state: _OpenTask) -> str:
-        assert state.verdict is not None
+    def _reason_to_stop(self, state: _OpenTask, verdict: Verdict) -> str:
         answered = sum(ballot.succeeded for ballot in state.ballots)
         quorum, deadline = state.task.quorum, state.task.deadline
-        if answered and state.verdict.stop:
+        if answered and verdict.stop:
             return "judged"
         if quorum is not None and answered >= quorum:
             return "quorum"
@@ -420,16 +427,21 @@ class Run:
             self.emit(EventKind.BUDGET_EXHAUSTED, {"limit": self._budget.exhausted})
         return await self._conclude(states)
 
-    async def _conclude(self, states: Sequence[_OpenTask]) -> list[Outcome]:
-        if not states:
-            return []
+    async def _conclude(
+        self, states: Sequence[_OpenTask], others: Sequence[Verdict] = ()
+    ) -> list[Outcome]:
+        """Record the outcomes of these tasks, with the verdicts of the others, and learn.
+
+        A resumed run could not judge the others again as they were: it has learned since.
+        """
         outcomes = [self._outcome(state) for state in states]
         await self._audit(states, outcomes)
-        self._record(
-            [outcome_event(o, s.stop_reason) for o, s in zip(outcomes, states, strict=True)]
-        )
+        names = [expert.name for expert in self._swarm.experts]
+        ended = [outcome_event(o, s.stop_reason) for o, s in zip(outcomes, states, strict=True)]
+        self._record([*ended, *(verdict_event(verdict, names) for verdict in others)])
         self._known.update((outcome.task.id, outcome) for outcome in outcomes)
-        self._cycle.evolve(outcomes)
+        if outcomes:
+            self._cycle.evolve(outcomes)
         return outcomes
 
     def _outcome(self, state: _OpenTask, truth: str | None = None) -> Outcome:

@@ -9,16 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.core import crash_run
 
 from swarmloom.events import EventKind
 from swarmloom.ledger import Ledger
 from swarmloom.swarm import Swarm
-from tests.core import crash_run
 
 KILLS = 50
 TASKS = 60
 LONGEST_WAIT = 0.12
-PLUGINS: list[str] = []
+PLUGINS = ["bio_routing", "entanglement", "orchestration", "patterns", "stigmergy"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def processes():
     context = multiprocessing.get_context("forkserver")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
-        context.set_forkserver_preload(["tests.core.crash_run"])
+        plugins = [f"swarmloom_plugins.{name}" for name in PLUGINS]
+        context.set_forkserver_preload(["tests.core.crash_run", *plugins])
         yield context
 
 

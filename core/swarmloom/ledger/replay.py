@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from swarmloom.errors import InputError
-from swarmloom.events import EventKind, ballot_from, outcome_from, task_from
-from swarmloom.types import Ballot, Event, Outcome, Task
+from swarmloom.events import EventKind, ballot_from, outcome_from, task_from, verdict_from
+from swarmloom.types import Ballot, Event, Outcome, Task, Verdict
 
 __all__ = ["ReplayState", "replay"]
 
@@ -29,6 +29,10 @@ class ReplayState:
     pending : dict of str to int
         For tasks without an outcome: the expert that the last decision chose and whose answer has
         not arrived.
+    verdicts : dict of str to Verdict
+        For tasks without an outcome: the last verdict.
+    unjudged : set of str
+        Tasks whose last decision was followed by no verdict: their round was interrupted.
     next_round : int
         Number of the next round.
     share_totals : dict of str to float
@@ -42,6 +46,8 @@ class ReplayState:
     ballots: list[Ballot] = field(default_factory=list)
     open_ballots: dict[str, list[Ballot]] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    unjudged: set[str] = field(default_factory=set)
     next_round: int = 0
     share_totals: dict[str, float] = field(default_factory=dict)
     decisions: int = 0
@@ -97,12 +103,16 @@ def replay(events: Iterable[Event], index_of: Mapping[str, int]) -> ReplayState:
             _take_decision(state, event, index_of)
         elif event.kind == EventKind.BALLOT:
             _take_ballot(state, event, index_of)
+        elif event.kind == EventKind.VERDICT:
+            state.verdicts[event.task] = verdict_from(event, index_of)
+            state.unjudged.discard(event.task)
         last_kind = event.kind
     return state
 
 
 def _take_decision(state: ReplayState, event: Event, index_of: Mapping[str, int]) -> None:
     state.pending[event.task] = _index(event, index_of)
+    state.unjudged.add(event.task)
     state.next_round = max(state.next_round, event.data["round"] + 1)
     for name, share in event.data["shares"].items():
         state.share_totals[name] = state.share_totals.get(name, 0.0) + share
@@ -121,6 +131,8 @@ def _take_ballot(state: ReplayState, event: Event, index_of: Mapping[str, int]) 
 def _take_outcome(state: ReplayState, event: Event, *, same_batch: bool) -> None:
     ballots = state.open_ballots.pop(event.task, [])
     state.pending.pop(event.task, None)
+    state.verdicts.pop(event.task, None)
+    state.unjudged.discard(event.task)
     outcome = outcome_from(event, state.opened[event.task], ballots)
     if same_batch:
         state.batches[-1].append(outcome)
