@@ -1,0 +1,132 @@
+"""The examples run as a stranger runs them, in small."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+def run_example(folder, tmp_path, *arguments):
+    """Run an example in an empty folder, without any key and with a ledger of its own."""
+    environment = {
+        key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")
+    } | {"SWARMLOOM_LEDGER__PATH": str(tmp_path / "ledger.sqlite"), "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / folder / "run.py"), *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """The models of the digits example."""
+    pytest.importorskip("sklearn")
+    sys.path.insert(0, str(EXAMPLES / "digits_panel"))
+    try:
+        import models
+    finally:
+        sys.path.pop(0)
+    return models
+
+
+def test_the_digits_panel_runs_and_ends_with_table_shares_and_report(tmp_path):
+    pytest.importorskip("sklearn")
+    done = run_example("digits_panel", tmp_path, "--images", "40", "--graded", "0.2")
+    assert done.returncode == 0, done.stderr
+    for name in ("swarm", "majority of all", "random expert", "CrewAI fixed", "strokes", "squint"):
+        assert re.search(rf"^ ?{name}", done.stdout, re.MULTILINE), name
+    assert "Shares in the decisions: " in done.stdout
+    assert "20 % of the items" in done.stdout
+    page = (tmp_path / "swarmloom-report" / "report.html").read_text(encoding="utf-8")
+    assert "40, of which 8 graded" in page
+
+
+def test_no_digit_model_sees_the_whole_picture_at_full_resolution(digits):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 17, (50, 8, 8)).astype(float)
+    for specialist in digits.SPECIALISTS:
+        seen = specialist.view(images)
+        # 64 independent pixels cannot be recovered from fewer numbers.
+        assert seen.shape[0] == 50
+        assert seen.shape[1] < 64, specialist.name
+
+
+def test_digit_models_are_twelve_and_different(digits):
+    job = digits.make_job(0)
+    answers = np.array([model.predict(job.images) for model in job.models])
+    assert len(answers) == 12
+    assert len({model.specialist.name for model in job.models}) == 12
+    agreement = (answers[:, None] == answers[None]).mean(axis=2)
+    assert agreement[~np.eye(12, dtype=bool)].max() < 0.95
+    accuracy = (answers == job.truth).mean(axis=1)
+    assert accuracy.max() < 0.9
+    assert len(job.truth) == 1397
+
+
+def test_digit_topics_need_no_labels(digits, monkeypatch):
+    before = digits.make_job(0)
+    images, truth = digits.load_digits(return_X_y=True)
+    shuffled = np.random.default_rng(1).permutation(truth)
+    monkeypatch.setattr(digits, "load_digits", lambda return_X_y: (images, shuffled))
+    np.testing.assert_array_equal(digits.make_job(0).topics, before.topics)
+
+
+def test_a_digit_job_is_the_same_for_the_same_seed_alone(digits):
+    first, again, other = (digits.make_job(seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.images, again.images)
+    for one, two in zip(first.models, again.models, strict=True):
+        np.testing.assert_array_equal(one.predict(first.images), two.predict(first.images))
+    assert (first.images != other.images).any()
+
+
+def test_the_support_desk_reroutes_the_failing_colleague(tmp_path):
+    done = run_example("support_desk", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    asked = [" ".join(line[1:3]) for line in lines if line[:1] == ["settle_invoice"]]
+    assert asked[0] == "Billing specialist"
+    assert len(asked) > 1
+    failed = [line for line in done.stdout.splitlines() if "failed" in line]
+    assert len(failed) == 1
+    assert "Dear Ms Okafor" in done.stdout
+    assert (tmp_path / "swarmloom-report" / "report.html").exists()
+
+
+def test_the_support_desk_needs_no_network(tmp_path):
+    """A key in a .env file beside the run does not turn it into a paid one."""
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-secret\n")
+    done = run_example("support_desk", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "sk-secret" not in done.stdout + done.stderr
+
+
+def test_a_real_model_without_its_key_is_told_so(tmp_path):
+    done = run_example("support_desk", tmp_path, "--model", "openai/gpt-4o-mini")
+    assert done.returncode != 0
+    assert "OPENAI_API_KEY" in done.stderr + done.stdout
+
+
+def test_the_support_desks_answers_belong_to_its_tasks_and_agents():
+    folder = EXAMPLES / "support_desk"
+    agents = yaml.safe_load((folder / "config" / "agents.yaml").read_text("utf-8"))
+    tasks = yaml.safe_load((folder / "config" / "tasks.yaml").read_text("utf-8"))
+    answers = yaml.safe_load((folder / "answers.yaml").read_text("utf-8"))
+    assert set(answers) == set(tasks)
+    roles = {agent["role"] for agent in agents.values()} | {"*"}
+    assert all(set(row) <= roles for row in answers.values())
+    assert {task["agent"] for task in tasks.values()} <= set(agents)
