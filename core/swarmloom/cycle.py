@@ -137,7 +137,9 @@ def _check_assignment(value: Assignment, arguments: Mapping[str, Any]) -> None:
     n_tasks, n_experts = round.allowed.shape
     chosen = np.asarray(value.expert)
     if chosen.shape != (n_tasks,) or chosen.dtype.kind != "i":
-        raise InputError(f"an assignment needs {n_tasks} integers, got {chosen.dtype}{chosen.shape}")
+        raise InputError(
+            f"an assignment needs {n_tasks} integers, got {chosen.dtype}{chosen.shape}"
+        )
     if chosen.size and (chosen.min() < -1 or chosen.max() >= n_experts):
         raise InputError(f"expert indices must lie in −1…{n_experts - 1}")
     rows = np.flatnonzero(chosen >= 0)

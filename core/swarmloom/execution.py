@@ -88,6 +88,7 @@ class Executor:
     async def call(self, expert: Expert, index: int, task: Task) -> Ballot:
         """Call one expert on one task; whatever goes wrong becomes the ballot's error."""
         started = time.perf_counter()
+        failure: str | None
         try:
             reply = _as_reply(await self._answer(expert, task))
         except Exception as error:  # An expert may raise anything; the run goes on elsewhere.
@@ -116,7 +117,7 @@ class Executor:
 
     async def _slow_answer(self, expert: Expert, task: Task) -> str | Reply | None:
         assert expert.answer is not None
-        result: str | Reply | None | Awaitable[str | Reply | None]
+        result: str | Reply | Awaitable[str | Reply | None] | None
         if inspect.iscoroutinefunction(expert.answer):
             result = expert.answer(task)
         else:

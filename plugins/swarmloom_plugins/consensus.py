@@ -180,7 +180,10 @@ class Consensus:
         best = values.max(initial=-np.inf)
         if not np.isfinite(best):
             return np.zeros(len(values))
-        return np.maximum((values - best) / self._config.sharpness, -self._config.reach)
+        affinity: np.ndarray[Any, Any] = np.maximum(
+            (values - best) / self._config.sharpness, -self._config.reach
+        )
+        return affinity
 
     def _verdict(
         self, task: Task, ballots: Sequence[Ballot], allowed: np.ndarray[Any, Any]
@@ -264,7 +267,8 @@ def _code(truth: str, distinct: Sequence[str]) -> int:
 
 
 def _show_trust(swarm: Swarm) -> str:
-    return json.dumps(swarm.host.protocols["consensus"].report())
+    consensus = swarm.host.protocols.get(Consensus.name)
+    return json.dumps(consensus.report() if isinstance(consensus, Consensus) else {})
 
 
 @hookimpl

@@ -6,15 +6,19 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from tests.core.swarms import answering, inline, make_swarm, tasks
 
 from swarmloom import Assignment, Expert, Proposal, Reply, Task, Verdict, hookimpl
 from swarmloom.errors import InputError
 from swarmloom.events import EventKind
-from tests.core.swarms import answering, inline, make_swarm, tasks
 
 
 def test_without_any_plugin_the_kernel_works():
-    experts = [inline("a", answering("x")), inline("b", answering("x")), inline("c", answering("y"))]
+    experts = [
+        inline("a", answering("x")),
+        inline("b", answering("x")),
+        inline("c", answering("y")),
+    ]
     result = make_swarm(experts).run(tasks(20))
     assert set(result.answers.values()) <= {"x", "y"}
     assert len(result.outcomes) == 20
@@ -22,7 +26,11 @@ def test_without_any_plugin_the_kernel_works():
 
 
 def test_majority_is_right_when_two_of_three_are():
-    experts = [inline("a", answering("x")), inline("b", answering("y")), inline("c", answering("x"))]
+    experts = [
+        inline("a", answering("x")),
+        inline("b", answering("y")),
+        inline("c", answering("x")),
+    ]
     assert set(make_swarm(experts).run(tasks(10)).answers.values()) == {"x"}
 
 
@@ -244,7 +252,10 @@ class Judge:
 
 
 def test_the_judge_may_name_whom_to_ask_next():
-    experts = [inline(name, answering(name), price=price) for name, price in zip("abc", (1, 2, 9), strict=True)]
+    experts = [
+        inline(name, answering(name), price=price)
+        for name, price in zip("abc", (1, 2, 9), strict=True)
+    ]
     result = make_swarm(experts, plugins=[("judge", Judge())]).run(tasks(3))
     assert {tuple(b.expert for b in o.ballots) for o in result.outcomes} == {(0, 2)}
 

@@ -368,7 +368,7 @@ class Panel:
             topical=_with_copies(self._rates.topical, extra),
             difficulty=_with_copies(self._rates.difficulty, extra),
         )
-        self._explored = _with_copies(self._explored, extra)
+        self._explored: FloatArray = _with_copies(self._explored, extra)
 
     def refit(self) -> None:
         """Learn from all that was paid for; `record` calls this when it is due."""
