@@ -65,7 +65,7 @@ class Reply:
     raw: Any = None
 
 
-AnswerFunction = Callable[["Task"], "str | Reply | None | Awaitable[str | Reply | None]"]
+AnswerFunction = Callable[["Task"], "str | Reply | Awaitable[str | Reply | None] | None"]
 
 
 @dataclass(frozen=True, slots=True)

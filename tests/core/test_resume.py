@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.core.swarms import inline, make_swarm, tasks
-from tests.core.test_run import Preferring, ballots_of, noisy
 
 from swarmloom.events import EventKind
 from swarmloom.ledger import Ledger
+from tests.core.swarms import inline, make_swarm, tasks
+from tests.core.test_run import Preferring, ballots_of, noisy
 
 
 class PowerCut(BaseException):

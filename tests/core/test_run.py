@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.core.swarms import answering, inline, make_swarm, tasks
 
 from swarmloom import Assignment, Expert, Proposal, Reply, Task, Verdict, hookimpl
 from swarmloom.errors import InputError
 from swarmloom.events import EventKind
+from tests.core.swarms import answering, inline, make_swarm, tasks
 
 
 def test_without_any_plugin_the_kernel_works():
