@@ -18,7 +18,6 @@ import numpy as np
 
 from swarmloom_protocols.consensus.panel import Panel, PanelSettings
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 TABLES = {
     "mmlu_pro": ("panel/mmlu_pro_letters.csv", "panel/costs.toml"),
     "gsm8k": ("answers/gsm8k_41_models.csv", "answers/gsm8k_costs.toml"),
@@ -145,7 +144,7 @@ def summary(runs: list[Run]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", choices=sorted(TABLES), default="mmlu_pro")
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--graded", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("settings", nargs="*", help="name=value of PanelSettings")

@@ -132,8 +132,8 @@ def _largest(numbers: IntArray) -> int:
     """Largest entry, -1 for none."""
     largest = -1
     for number in numbers:
-        largest = max(largest, int(number))
-    return largest
+        largest = max(largest, number)
+    return int(largest)
 
 
 @kernel
@@ -167,7 +167,7 @@ def _weigh_task(
             base[z] += other
             right[option, z] += log_rates[expert, z, RIGHT] - other
             popular[option, z] += lured - other
-    return named
+    return int(named)
 
 
 @kernel
@@ -365,7 +365,8 @@ class Learner:
         chance = _sigmoid(ability[:, None] + self.levels)
         prior = np.concatenate([chance[..., None], (1.0 - chance)[..., None] * failures], axis=-1)
         weighed = outcome + self.strength * prior
-        return weighed / weighed.sum(axis=-1, keepdims=True)
+        rates: FloatArray = weighed / weighed.sum(axis=-1, keepdims=True)
+        return rates
 
     def _topic_offsets(self, counts: Counts) -> FloatArray:
         calls = counts.calls
@@ -377,7 +378,8 @@ class Learner:
         overall = counts.sum(axis=0) + 2.0
         overall = overall / overall.sum()
         weighed = counts + self.difficulty_strength * overall
-        return weighed / weighed.sum(axis=-1, keepdims=True)
+        difficulties: FloatArray = weighed / weighed.sum(axis=-1, keepdims=True)
+        return difficulties
 
 
 def shifted_rates(outcome: FloatArray, offset: FloatArray) -> FloatArray:
@@ -402,8 +404,7 @@ def shifted_rates(outcome: FloatArray, offset: FloatArray) -> FloatArray:
 
 
 def _sigmoid(logit: FloatArray) -> FloatArray:
-    chance: FloatArray = 1.0 / (1.0 + np.exp(-logit))
-    return chance
+    return 1.0 / (1.0 + np.exp(-logit))
 
 
 def _logit(chance: FloatArray) -> FloatArray:

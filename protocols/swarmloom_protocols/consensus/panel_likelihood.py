@@ -31,6 +31,9 @@ EMPTY = -1
 
 RIGHT, NOTHING, POPULAR, OTHER = 0, 1, 2, 3
 
+_IMPOSSIBLE = 1e-12
+"""Rate of a wrong answer where there is none to give; positive, for the ratios' sake."""
+
 
 class Evidence(NamedTuple):
     """Joint weights of a task, one slice a level of the look-ahead (level 0 is the task itself).
@@ -80,7 +83,8 @@ def option_rates(rates: FloatArray, n_options: int) -> FloatArray:
     -------
     float64[..., 4]
         The last column divided over the ``n_options - 2`` other options. With two options every
-        wrong answer is the popular one; with one option no answer can be wrong.
+        wrong answer is the popular one. A task of one option is one of two that nobody gets
+        wrong: count two options for it everywhere else.
     """
     single = rates.copy()
     if n_options > 2:
@@ -89,7 +93,7 @@ def option_rates(rates: FloatArray, n_options: int) -> FloatArray:
     single[..., POPULAR] += single[..., OTHER]
     if n_options == 1:
         single[..., RIGHT] += single[..., POPULAR]
-        single[..., POPULAR] = np.finfo(np.float64).tiny ** 0.25
+        single[..., POPULAR] = _IMPOSSIBLE
     # No third option exists, so this rate cancels out; it only has to be positive.
     single[..., OTHER] = single[..., POPULAR]
     return single
