@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.naive import panel as naive
-from tests.protocols.consensus.panel_worlds import columns, small_worlds
 
 from swarmloom_protocols.consensus.panel_learning import Counts, History, share_out
 from swarmloom_protocols.consensus.panel_likelihood import (
@@ -19,6 +17,8 @@ from swarmloom_protocols.consensus.panel_likelihood import (
     weigh_answers,
 )
 from swarmloom_protocols.consensus.panel_lookahead import Menu, ask_values
+from tests.naive import panel as naive
+from tests.protocols.consensus.panel_worlds import columns, small_worlds
 
 quick = settings(max_examples=60, deadline=None)
 
