@@ -15,13 +15,10 @@ from swarmloom.markers import hookimpl
 from swarmloom.memory_plan import Region
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Message, Outcome, Proposal, Round, Route
+from swarmloom_plugins.learning import credit
 from swarmloom_plugins.naming import Names
-from swarmloom_protocols.bio_routing.router import (
-    BYTES_PER_CELL,
-    BYTES_PER_EXPERT,
-    Router,
-    log_odds,
-)
+from swarmloom_protocols.bio_routing.estimates import BYTES_PER_CELL, BYTES_PER_EXPERT, Estimates
+from swarmloom_protocols.bio_routing.router import Router, log_odds
 from swarmloom_protocols.bio_routing.routes import NoRouteError, Way, add_link, fastest_way
 
 if TYPE_CHECKING:
@@ -80,7 +77,8 @@ class BioRoutingConfig(ProtocolConfig):
         2.0,
         gt=0,
         allow_inf_nan=False,
-        description="Observations that the prior success rate of 1/2 counts for.",
+        description="Observations that the prior rates count for: 1 of answering, 1/2 of being "
+        "right.",
     )
     health_step: float = Field(
         0.1, ge=0, le=1, description="How fast health follows outcomes; 0 switches it off."
@@ -98,8 +96,8 @@ class BioRoutingConfig(ProtocolConfig):
         0.25,
         ge=0,
         le=1,
-        description="Observations that the verdict on an ungraded answer counts for; a graded "
-        "answer and a failed call count for one.",
+        description="Observations that an ungraded answer counts for which the verdict on several "
+        "answers confirms or refutes; a graded one counts for one.",
     )
     links: tuple[Link, ...] = Field(
         (), description="Who can reach whom; empty: every member reaches every expert."
@@ -117,14 +115,14 @@ class BioRouting:
 
     def __init__(self, config: BioRoutingConfig) -> None:
         self._config = config
-        self._router = Router(
-            load_weight=config.load_weight,
+        self._known = Estimates(
             discount=config.discount,
             prior=config.prior,
             health_step=config.health_step,
             health_memory=config.health_memory,
             latency_step=config.latency_step,
         )
+        self._router = Router(self._known, load_weight=config.load_weight)
         self._topics, self._experts = Names(), Names()
         self._crew = self._experts.rows(())
         # Tools read from the threads they run in.
@@ -139,7 +137,7 @@ class BioRouting:
         with self._lock:
             self._crew = self._experts.rows(expert.name for expert in swarm.experts)
             self._router.device = swarm.settings.device
-            self._router.reserve(topics, len(self._experts))
+            self._known.reserve(topics, len(self._experts))
         plan, experts = swarm.memory_plan, len(self._crew)
         if _PLANNED_CELLS not in {array.name for array in plan.table()}:
             plan.add(Region.TRAILS, _PLANNED_CELLS, (topics, experts, BYTES_PER_CELL), "uint8")
@@ -159,7 +157,7 @@ class BioRouting:
 
     @hookimpl
     def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
-        """Learn success, health and latency from each finished call."""
+        """Learn answering, being right, health and latency from each finished call."""
         with self._lock:
             for outcome in outcomes:
                 topic = self._topics.row(outcome.task.topic)
@@ -167,15 +165,13 @@ class BioRouting:
                     self._learn(topic, outcome, ballot)
 
     def _learn(self, topic: int, outcome: Outcome, ballot: Ballot) -> None:
-        # A failed call is a fact; whether an ungraded answer is right is the swarm's own opinion.
-        certain = outcome.truth is not None or not ballot.succeeded
-        self._router.learn(
-            topic,
-            int(self._crew[ballot.expert]),
-            min(1.0, outcome.credit(ballot)),
-            ballot.latency,
-            weight=1.0 if certain else self._config.ungraded_weight,
-        )
+        expert = int(self._crew[ballot.expert])
+        if not ballot.succeeded:
+            self._known.failed(expert)
+            return
+        right = credit(outcome, ballot)
+        weight = 1.0 if outcome.truth is not None else self._config.ungraded_weight
+        self._known.answered(topic, expert, ballot.latency, right, weight)
 
     # -- messages -------------------------------------------------------------------------------
 
@@ -240,8 +236,8 @@ class BioRouting:
         row = self._experts.find(member)
         if row is None:
             return 0.0, 1.0
-        reliability = self._router.pooled_reliability([row]) * self._router.health([row])
-        return float(self._router.latency([row])[0]), float(reliability[0])
+        reliability = self._known.pooled_reliability([row]) * self._known.health([row])
+        return float(self._known.latency([row])[0]), float(reliability[0])
 
     # -- reports --------------------------------------------------------------------------------
 
@@ -261,9 +257,9 @@ class BioRouting:
             known = self._topics.find(topic)
             row = known if known is not None else len(self._topics)
             columns = (
-                self._router.reliability([row], self._crew)[0],
-                self._router.health(self._crew),
-                self._router.latency(self._crew),
+                self._known.reliability([row], self._crew)[0],
+                self._known.health(self._crew),
+                self._known.latency(self._crew),
             )
             names = [self._experts.listing()[expert] for expert in self._crew.tolist()]
         keys = ("expert", "reliability", "health", "latency")
@@ -280,7 +276,7 @@ class BioRouting:
             return {
                 "topics": self._topics.listing(),
                 "experts": self._experts.listing(),
-                "router": self._router.state(),
+                "estimates": self._known.state(),
             }
 
     @hookimpl
@@ -288,7 +284,7 @@ class BioRouting:
         """Take a snapshot back; the crew may be another one by now."""
         with self._lock:
             crew = [self._experts.listing()[row] for row in self._crew.tolist()]
-            self._router.restore(state["router"])
+            self._known.restore(state["estimates"])
             self._topics, self._experts = Names(state["topics"]), Names(state["experts"])
             self._crew = self._experts.rows(crew)
 

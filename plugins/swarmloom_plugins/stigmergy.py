@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from swarmloom.errors import InputError
@@ -14,8 +16,9 @@ from swarmloom.markers import hookimpl
 from swarmloom.memory_plan import Region
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Outcome, Proposal, Round
+from swarmloom_plugins.learning import credit
 from swarmloom_plugins.naming import Names
-from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable
+from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable, log_odds
 
 if TYPE_CHECKING:
     from swarmloom.swarm import Swarm
@@ -26,6 +29,9 @@ __all__ = ["Stigmergy", "StigmergyConfig"]
 _FEEDBACK = 0
 _VERDICT = 1
 _FIRST_MEMBER = 2
+
+# Calls bring answers unless something shows that they do not.
+_EXPECTED_ANSWERING = 0.999
 
 _PLANNED = "stigmergy trails"
 
@@ -49,8 +55,8 @@ class StigmergyConfig(ProtocolConfig):
         0.25,
         ge=0,
         le=1,
-        description="Observations that the verdict on an ungraded answer counts for; a graded "
-        "answer and a failed call count for one.",
+        description="Observations that an ungraded answer counts for which the verdict on several "
+        "answers confirms or refutes; a graded one counts for one.",
     )
     topic_prior: float = Field(
         4.0,
@@ -91,11 +97,9 @@ class Stigmergy:
 
     def __init__(self, config: StigmergyConfig) -> None:
         self._config = config
-        self._trails = TrailTable(
-            half_life=config.half_life,
-            topic_prior=config.topic_prior,
-            expert_prior=config.expert_prior,
-        )
+        # Every call shows whether an expert answers, only a judged answer whether it is right.
+        self._answering = _table(config, _EXPECTED_ANSWERING)
+        self._being_right = _table(config, 0.5)
         self._topics, self._experts, self._members = Names(), Names(), Names()
         self._crew = self._experts.rows(())
         # Members leave traces from the threads their tools run in.
@@ -109,42 +113,50 @@ class Stigmergy:
         """Learn who belongs to the crew; the trails of those who stay or return are kept."""
         with self._lock:
             self._crew = self._experts.rows(expert.name for expert in swarm.experts)
-            self._trails.device = swarm.settings.device
-            trails = len(self._crew) * self._config.expected_topics * _FIRST_MEMBER
-            self._trails.reserve(trails)
+            cells = len(self._crew) * self._config.expected_topics
+            for table, depositors in ((self._answering, 1), (self._being_right, _FIRST_MEMBER)):
+                table.device = swarm.settings.device
+                table.reserve(cells * depositors)
         if _PLANNED not in {array.name for array in swarm.memory_plan.table()}:
-            shape = (trails, BYTES_PER_TRAIL)
+            shape = (1 + _FIRST_MEMBER, cells, BYTES_PER_TRAIL)
             swarm.memory_plan.add(Region.PHEROMONE, _PLANNED, shape, "uint8")
 
     @hookimpl
     def swarmloom_navigate(self, round: Round) -> Proposal:
-        """Give the log-odds of each expert's success rate on each task's topic."""
+        """Give the log-odds that each expert answers, and rightly, on each task's topic."""
         with self._lock:
             topics = self._topics.rows(task.topic for task in round.tasks)
-            rng = round.rng if self._config.explore else None
-            affinity = self._trails.affinity(topics, self._crew, rng)
-            known = self._trails.total
+            rates = self._rates(topics, round.rng if self._config.explore else None)
+            # Answers that nobody judged tell no expert from another.
+            known = sum(self._being_right.totals) + self._answering.totals[1]
         # Draws say little as long as little is known: they must not drown out other protocols.
         unknown = self._config.expert_prior * max(1, len(self._crew))
-        return Proposal(affinity, confidence=known / (known + unknown))
+        return Proposal(log_odds(rates), confidence=known / (known + unknown))
 
     @hookimpl
     def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
-        """Deposit what each answer showed of its expert; time passes by one a finished task."""
+        """Deposit what each call showed of its expert; time passes by one a finished task."""
         with self._lock:
             for outcome in outcomes:
-                self._trails.advance()
+                self._answering.advance()
+                self._being_right.advance()
                 topic = self._topics.row(outcome.task.topic)
                 for ballot in outcome.ballots:
                     self._deposit(topic, outcome, ballot)
 
     def _deposit(self, topic: int, outcome: Outcome, ballot: Ballot) -> None:
-        # A failed call is a fact; whether an ungraded answer is right is the swarm's own opinion.
-        certain = outcome.truth is not None or not ballot.succeeded
-        depositor = _FEEDBACK if certain else _VERDICT
-        credit = min(1.0, outcome.credit(ballot))
-        expert = int(self._crew[ballot.expert])
-        self._trails.deposit(topic, expert, depositor, success=credit, failure=1.0 - credit)
+        expert, answered = int(self._crew[ballot.expert]), float(ballot.succeeded)
+        self._answering.deposit(topic, expert, _FEEDBACK, answered, 1.0 - answered)
+        right = credit(outcome, ballot) if ballot.succeeded else None
+        if right is not None:
+            depositor = _VERDICT if outcome.truth is None else _FEEDBACK
+            self._being_right.deposit(topic, expert, depositor, right, 1.0 - right)
+
+    def _rates(
+        self, topics: npt.NDArray[np.int64], rng: np.random.Generator | None
+    ) -> npt.NDArray[np.float64]:
+        answering = self._answering.rates(topics, self._crew)
+        return answering * self._being_right.rates(topics, self._crew, rng)
 
     # -- traces of members ----------------------------------------------------------------------
 
@@ -172,7 +184,7 @@ class Stigmergy:
             depositor = _FIRST_MEMBER + self._members.row(by)
             self._appoint()
             success, failure = (amount, 0.0) if worked else (0.0, amount)
-            self._trails.deposit(self._topics.row(topic), row, depositor, success, failure)
+            self._being_right.deposit(self._topics.row(topic), row, depositor, success, failure)
 
     def sense(self, topic: str) -> list[dict[str, Any]]:
         """Read the traces of the crew on a topic, the best expert first.
@@ -184,15 +196,16 @@ class Stigmergy:
         Returns
         -------
         list of dict
-            ``expert``, ``rate`` (expected success), ``success`` and ``failure`` (observations) and
-            ``by`` (success and failure of each depositor).
+            ``expert``, ``rate`` (probability of a right answer), ``right`` and ``wrong`` (answers
+            judged so), ``answered`` and ``failed`` (calls) and ``by`` (right and wrong answers by
+            the word of each depositor).
         """
         with self._lock:
             names = self._experts.listing()
             row = self._topics.find(topic)
             # An unknown topic has no trails: it reads like the first row without any.
             known = row if row is not None else len(self._topics)
-            rates = self._trails.rates([known], self._crew)[0].tolist()
+            rates = self._rates(np.array([known]), None)[0].tolist()
             found = [
                 self._description(names[expert], known, expert, rate)
                 for expert, rate in zip(self._crew.tolist(), rates, strict=True)
@@ -200,12 +213,14 @@ class Stigmergy:
         return sorted(found, key=lambda trace: -trace["rate"])
 
     def _description(self, name: str, topic: int, expert: int, rate: float) -> dict[str, Any]:
-        reading = self._trails.sense(topic, expert)
+        calls, reading = (t.sense(topic, expert) for t in (self._answering, self._being_right))
         return {
             "expert": name,
             "rate": round(rate, 4),
-            "success": round(reading.success, 4),
-            "failure": round(reading.failure, 4),
+            "right": round(reading.success, 4),
+            "wrong": round(reading.failure, 4),
+            "answered": round(calls.success, 4),
+            "failed": round(calls.failure, 4),
             "by": {
                 self._depositor_name(who): [round(amount, 4) for amount in amounts]
                 for who, amounts in reading.by_depositor.items()
@@ -217,13 +232,13 @@ class Stigmergy:
         return own.get(depositor) or self._members.listing()[depositor - _FIRST_MEMBER]
 
     def _appoint(self) -> None:
-        config = self._config
-        self._trails.appoint(_FEEDBACK, trust=1.0, cap=None)
-        self._trails.appoint(_VERDICT, trust=config.ungraded_weight, cap=None)
+        config, table = self._config, self._being_right
+        self._answering.appoint(_FEEDBACK, trust=1.0, cap=None)
+        table.appoint(_FEEDBACK, trust=1.0, cap=None)
+        table.appoint(_VERDICT, trust=config.ungraded_weight, cap=None)
         for member in range(len(self._members)):
-            self._trails.appoint(
-                _FIRST_MEMBER + member, trust=config.member_trust, cap=config.member_cap
-            )
+            who = _FIRST_MEMBER + member
+            table.appoint(who, trust=config.member_trust, cap=config.member_cap)
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -235,7 +250,8 @@ class Stigmergy:
                 "topics": self._topics.listing(),
                 "experts": self._experts.listing(),
                 "members": self._members.listing(),
-                "trails": self._trails.state(),
+                "answering": self._answering.state(),
+                "being_right": self._being_right.state(),
             }
 
     @hookimpl
@@ -243,11 +259,21 @@ class Stigmergy:
         """Take the trails back; the crew may be another one by now."""
         with self._lock:
             crew = [self._experts.listing()[row] for row in self._crew.tolist()]
-            self._trails.restore(state["trails"])
+            self._answering.restore(state["answering"])
+            self._being_right.restore(state["being_right"])
             self._topics, self._experts = Names(state["topics"]), Names(state["experts"])
             self._members = Names(state["members"])
             self._crew = self._experts.rows(crew)
             self._appoint()
+
+
+def _table(config: StigmergyConfig, prior_rate: float) -> TrailTable:
+    return TrailTable(
+        half_life=config.half_life,
+        topic_prior=config.topic_prior,
+        expert_prior=config.expert_prior,
+        prior_rate=prior_rate,
+    )
 
 
 def _protocol(swarm: Swarm) -> Stigmergy:
@@ -271,7 +297,7 @@ def _sense_traces(swarm: Swarm, topic: str) -> str:
 
 def _what_worked(swarm: Swarm, topic: str, count: int | str = 3) -> str:
     best = _protocol(swarm).sense(topic)[: int(count)]
-    keys = ("expert", "rate", "success", "failure")
+    keys = ("expert", "rate", "right", "wrong")
     return json.dumps({"topic": topic, "best": [{key: one[key] for key in keys} for one in best]})
 
 

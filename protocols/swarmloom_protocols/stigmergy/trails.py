@@ -25,7 +25,7 @@ from swarmloom_protocols.checks import between, positive, row, rows
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
 from swarmloom_protocols.stigmergy.trust import learned_trust
 
-__all__ = ["BYTES_PER_TRAIL", "Reading", "TrailTable"]
+__all__ = ["BYTES_PER_TRAIL", "Reading", "TrailTable", "log_odds"]
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -72,7 +72,10 @@ class TrailTable:
     topic_prior : float
         Observations (> 0) that an expert's rate over all topics counts for on each single topic.
     expert_prior : float
-        Observations (> 0) that the crew's rate counts for in an expert's rate over all topics.
+        Observations (> 0) that the crew's rate counts for in an expert's rate over all topics, and
+        the prior rate in the crew's.
+    prior_rate : float
+        Success rate in (0, 1) that is expected before anything is known.
 
     Attributes
     ----------
@@ -87,8 +90,8 @@ class TrailTable:
     Notes
     -----
     Rates are posterior means of a Beta prior at three levels, as in empirical-Bayes shrinkage
-    (Efron & Morris 1975): the crew's rate around 1/2, an expert's around the crew's, a cell's
-    around the expert's. A topic never seen before starts from what is known of the expert.
+    (Efron & Morris 1975): the crew's rate around the prior rate, an expert's around the crew's, a
+    cell's around the expert's. A topic never seen before starts from what is known of the expert.
 
     Examples
     --------
@@ -105,10 +108,12 @@ class TrailTable:
         half_life: float | None = None,
         topic_prior: float = 4.0,
         expert_prior: float = 4.0,
+        prior_rate: float = 0.5,
     ) -> None:
         self._half_life = math.inf if half_life is None else positive("half_life", half_life)
         self._topic_prior = positive("topic_prior", topic_prior)
         self._expert_prior = positive("expert_prior", expert_prior)
+        self._prior_rate = between("prior_rate", prior_rate, _RATE_MARGIN, 1.0 - _RATE_MARGIN)
         self.device: Device = "auto"
         self._now = 0.0
         self._slots: dict[tuple[int, int, int], int] = {}
@@ -225,10 +230,10 @@ class TrailTable:
         return self._keys.nbytes + self._amounts.nbytes + self._times.nbytes
 
     @property
-    def total(self) -> float:
-        """Observations behind everything that is known now: decayed, capped, trusted."""
+    def totals(self) -> tuple[float, float]:
+        """Success and failure over everything: decayed, capped, trusted observations."""
         success, failure = self._evidence()
-        return float(success.sum() + failure.sum())
+        return float(success.sum()), float(failure.sum())
 
     def trust(self, depositor: int) -> float:
         """Return the weight of a depositor's observations: appointed or learned, 1 when unknown."""
@@ -286,9 +291,10 @@ class TrailTable:
         )
 
     def crew_rate(self) -> float:
-        """Return the success rate over everything, shrunk to 1/2."""
-        success, failure = (float(amount.sum()) for amount in self._evidence())
-        return (success + self._expert_prior / 2) / (success + failure + self._expert_prior)
+        """Return the success rate over everything, shrunk to the prior rate."""
+        success, failure = self.totals
+        prior = self._expert_prior
+        return (success + prior * self._prior_rate) / (success + failure + prior)
 
     def expert_rates(self, experts: Sequence[int] | IntArray) -> Float64Array:
         """Give each expert's success rate over all topics, shrunk to the crew's.
@@ -336,22 +342,6 @@ class TrailTable:
         success += self._topic_prior * expected
         failure += self._topic_prior * (1.0 - expected)
         return success / (success + failure) if rng is None else rng.beta(success, failure)
-
-    def affinity(
-        self,
-        topics: Sequence[int] | IntArray,
-        experts: Sequence[int] | IntArray,
-        rng: np.random.Generator | None = None,
-    ) -> Float32Array:
-        """Give the log-odds of each expert's success rate on each topic; arguments as for `rates`.
-
-        Returns
-        -------
-        ndarray of float32, shape (T, E)
-            Finite; 0 = even odds.
-        """
-        rate = np.clip(self.rates(topics, experts, rng), _RATE_MARGIN, 1.0 - _RATE_MARGIN)
-        return np.log(rate / (1.0 - rate)).astype(np.float32)
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -445,6 +435,23 @@ class TrailTable:
             success, failure = self._capped(amounts) * weights
             self._weighed = success, failure
         return self._weighed
+
+
+def log_odds(rates: npt.ArrayLike) -> Float32Array:
+    """Turn success rates into the common currency of the mixture.
+
+    Parameters
+    ----------
+    rates : array_like
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray of float32
+        Of the same shape, finite; 0 = even odds.
+    """
+    inside = np.clip(np.asarray(rates, np.float64), _RATE_MARGIN, 1.0 - _RATE_MARGIN)
+    return np.log(inside / (1.0 - inside)).astype(np.float32)
 
 
 def _sums(places: IntArray, amounts: Float64Array, size: int) -> Float64Array:

@@ -6,10 +6,10 @@ import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.naive import router as naive
 
 from swarmloom.errors import InputError, SwarmloomError
 from swarmloom_protocols.bio_routing.routes import NoRouteError, add_link, fastest_way
+from tests.naive import router as naive
 
 
 def graph_of(links):

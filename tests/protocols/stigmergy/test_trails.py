@@ -6,21 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.naive import trails as naive
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable
+from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable, log_odds
 from swarmloom_protocols.stigmergy.trust import learned_trust
+from tests.naive import trails as naive
 
 # Amounts are read in float32.
 CLOSE = 2e-6
 
 
-def logit(rate):
-    return math.log(rate / (1 - rate))
-
-
-# -- decay ------------------------------------------------------------------------------------------
+# -- decay -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.row("S2")
@@ -84,14 +80,21 @@ def test_age_beyond_all_exponents_is_nothing():
     table.deposit(0, 0, 0, success=1e30)
     table.advance(1e6)
     assert table.sense(0, 0).success == 0.0
-    assert table.affinity([0], [0])[0, 0] == 0.0
+    assert table.rates([0], [0])[0, 0] == 0.5
 
 
-# -- rates ------------------------------------------------------------------------------------------
+# -- rates -----------------------------------------------------------------------------------------
 
 
-def test_unknown_crew_has_no_opinion():
-    np.testing.assert_array_equal(TrailTable().affinity([0, 5, 0], [0, 3]), np.zeros((3, 2)))
+def test_unknown_crew_has_the_prior_rate():
+    rates = TrailTable().rates([0, 5, 0], [0, 3])
+    np.testing.assert_array_equal(log_odds(rates), np.zeros((3, 2)))
+    np.testing.assert_allclose(TrailTable(prior_rate=0.9).rates([0, 5], [3]), [[0.9], [0.9]])
+
+
+def test_log_odds():
+    np.testing.assert_allclose(log_odds([0.2, 0.9]), [-math.log(4), math.log(9)], rtol=1e-6)
+    assert np.isfinite(log_odds([0.0, 1.0])).all()
 
 
 def test_single_expert_by_hand():
@@ -99,9 +102,7 @@ def test_single_expert_by_hand():
     table.deposit(0, 0, 0, success=6.0)
     crew = (6 + 1) / (6 + 2)
     expert = (6 + 2 * crew) / (6 + 2)
-    assert table.affinity([0], [0])[0, 0] == pytest.approx(
-        logit((6 + 2 * expert) / (6 + 2)), rel=1e-5
-    )
+    assert table.rates([0], [0])[0, 0] == pytest.approx((6 + 2 * expert) / (6 + 2))
 
 
 def test_unseen_topic_starts_from_the_experts_rate():
@@ -131,8 +132,8 @@ def test_draws_have_the_posteriors_mean_and_spread_and_a_seed():
     spread = math.sqrt(mean * (1 - mean) / (16 + 4 + 1))
     assert draws.mean() == pytest.approx(mean, abs=4 * spread / math.sqrt(20_000))
     assert draws.std() == pytest.approx(spread, rel=0.05)
-    again = table.affinity([0, 0], [0], np.random.default_rng(1))
-    np.testing.assert_array_equal(again, table.affinity([0, 0], [0], np.random.default_rng(1)))
+    again = table.rates(np.zeros(5, int), [0], np.random.default_rng(1))[:, 0]
+    np.testing.assert_array_equal(again, draws[:5])
 
 
 amounts = st.one_of(st.just(0.0), st.floats(1e-3, 1e3))
@@ -175,7 +176,7 @@ def test_rates_equal_those_of_going_through_all_deposits(
     np.testing.assert_allclose(table.rates(topics, experts), expected, rtol=1e-4, atol=CLOSE)
 
 
-# -- depositors ---------------------------------------------------------------------------------------
+# -- depositors ------------------------------------------------------------------------------------
 
 
 @pytest.mark.row("B4")
@@ -256,7 +257,7 @@ def crew_with_forger(seed, *, forgers=0, guarded=True, rounds=200):
         if number and number % 100 == 0:
             truth[rng.permutation(10)[:5]] = rng.beta(0.75, 2.25, (5, 12))
         topics = rng.integers(0, 10, 8)
-        chosen = table.affinity(topics, range(12), rng).argmax(axis=1)
+        chosen = table.rates(topics, range(12), rng).argmax(axis=1)
         for agent, (topic, tool) in enumerate(zip(topics.tolist(), chosen.tolist(), strict=True)):
             if agent < forgers:
                 worst = int(truth[topic].argmin())
@@ -280,7 +281,7 @@ def test_one_forger_of_eight_cannot_halve_the_result():
     assert naked.mean() < 0.5 * clean.mean()  # What cap and trust are there for.
 
 
-# -- edges and errors ---------------------------------------------------------------------------------
+# -- edges and errors ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("amount", [math.nan, math.inf, -math.inf, -1e-9, 2e30])
@@ -298,6 +299,7 @@ def test_impossible_amounts_are_refused(amount, kind):
         (lambda table: TrailTable(half_life=0.0), "half_life"),
         (lambda table: TrailTable(half_life=math.nan), "half_life"),
         (lambda table: TrailTable(topic_prior=-1.0), "topic_prior"),
+        (lambda table: TrailTable(prior_rate=1.0), "prior_rate"),
         (lambda table: table.deposit(-1, 0, 0), "topic"),
         (lambda table: table.deposit(0, -1, 0), "expert"),
         (lambda table: table.deposit(0, 0, -1), "depositor"),
@@ -321,7 +323,7 @@ def test_huge_amounts_stay_finite():
         table.deposit(0, int(kind == "failure"), 0, **{kind: 1e30})
     table.deposit(0, 0, 1, failure=1e30)
     for rng in (None, np.random.default_rng(0)):
-        assert np.isfinite(table.affinity([0, 1], [0, 1, 2], rng)).all()
+        assert np.isfinite(table.rates([0, 1], [0, 1, 2], rng)).all()
 
 
 @pytest.mark.parametrize(("topics", "experts"), [([], [0, 1]), ([0, 1], []), ([], [])])
@@ -329,14 +331,14 @@ def test_empty_rounds(topics, experts):
     table = TrailTable()
     table.deposit(0, 0, 0, success=1.0)
     for rng in (None, np.random.default_rng(0)):
-        assert table.affinity(topics, experts, rng).shape == (len(topics), len(experts))
+        assert table.rates(topics, experts, rng).shape == (len(topics), len(experts))
 
 
 def test_read_only_rows():
     topics, experts = np.array([1, 0]), np.array([0, 1])
     topics.setflags(write=False)
     experts.setflags(write=False)
-    assert TrailTable().affinity(topics, experts).shape == (2, 2)
+    assert TrailTable().rates(topics, experts).shape == (2, 2)
 
 
 def test_state_round_trip_goes_on_alike():

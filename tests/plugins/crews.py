@@ -1,0 +1,56 @@
+"""Synthetic crews for tests of plugins: experts that are good at some topics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from swarmloom.types import Ballot, Outcome, Task, Verdict
+from tests.core.swarms import inline, make_swarm
+
+RIGHT, WRONG = "right", "wrong"
+
+
+def outcome_of(task, *ballots, truth=None, posterior=None):
+    answered = [ballot.answer for ballot in ballots if ballot.succeeded]
+    verdict = Verdict(task.id, answered[0] if answered else None, posterior or {})
+    return Outcome(task, verdict, ballots, truth=truth)
+
+
+def graded(topic, expert, right, **options):
+    """Outcome of one graded call."""
+    task = Task(f"{topic}-{expert}", topic=topic)
+    answer = RIGHT if right else WRONG
+    return outcome_of(task, Ballot(task.id, expert, answer, **options), truth=RIGHT)
+
+
+def specialists(seed, experts=8, topics=4):
+    """Experts whose success rate differs from topic to topic, and the rates."""
+    rng = np.random.default_rng(seed)
+    skill = rng.uniform(0.1, 0.95, (topics, experts))
+
+    def answer_of(expert):
+        # The draw hangs on task and expert alone: every crew faces the same luck.
+        def answer(task):
+            luck = np.random.default_rng([seed, int(task.id[1:]), expert]).random()
+            return RIGHT if luck < skill[int(task.topic), expert] else WRONG
+
+        return answer
+
+    return [inline(f"e{expert}", answer_of(expert)) for expert in range(experts)], skill
+
+
+def share_right(seed, plugins, *, tasks=600, graded=0.5, config=None):
+    """Share of right answers when each task is work for one expert, with only these plugins."""
+    experts, _ = specialists(seed)
+    rng = np.random.default_rng([seed, 1])
+    topics, grades = rng.integers(0, 4, tasks), rng.random(tasks) < graded
+    work = [Task(f"t{i}", topic=str(topics[i]), quorum=1) for i in range(tasks)]
+
+    def feedback(task, answer):
+        return RIGHT if grades[int(task.id[1:])] else None
+
+    installed = {"enable": list(plugins), "config": config or {}}
+    swarm = make_swarm(experts, plugin_settings=installed, swarm={"seed": seed, "window": 8})
+    with swarm:
+        answers = swarm.run(work, feedback=feedback).answers
+    return sum(answer == RIGHT for answer in answers.values()) / tasks
