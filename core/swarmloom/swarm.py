@@ -18,7 +18,7 @@ from swarmloom.errors import ConfigurationError, InputError, PluginError
 from swarmloom.events import EventKind
 from swarmloom.execution import Executor
 from swarmloom.host import PluginHost
-from swarmloom.ledger import Ledger
+from swarmloom.ledger import Ledger, default_path
 from swarmloom.memory_plan import MemoryPlan
 from swarmloom.protocol import ManagerTool, Pattern
 from swarmloom.run import Feedback, Run, RunResult
@@ -97,7 +97,8 @@ class Swarm:
             Naming file, key, value and what is allowed.
         """
         settings = load_settings(None if path is None else Path(path), **overrides)
-        ledger = Ledger(settings.ledger.path) if settings.ledger.enabled else Ledger(None)
+        path = settings.ledger.path or default_path()
+        ledger = Ledger(path) if settings.ledger.enabled else Ledger(None)
         return cls(experts, settings, ledger=ledger)
 
     # -- experts --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from swarmloom.swarm import Swarm
 KILLS = 50
 TASKS = 60
 LONGEST_WAIT = 0.12
-PLUGINS = ["bio_routing", "entanglement", "orchestration", "patterns", "stigmergy"]
+PLUGINS = ["bio_routing", "consensus", "entanglement", "orchestration", "patterns", "stigmergy"]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def check_calls(ledger, run, calls, kills):
 @pytest.mark.row("O14")
 def test_fifty_kills_lose_nothing_and_repeat_nothing(processes, tmp_path):
     chance = random.Random(20)
-    kills = seed = 0
+    kills = seed = resumed = 0
     while kills < KILLS:
         folder = tmp_path / str(seed)
         folder.mkdir()
@@ -102,7 +102,11 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(processes, tmp_path):
             assert (record.status, record.tasks, record.finished) == ("finished", TASKS, TASKS)
             kinds = Counter(event.kind for event in ledger.events(record.id))
             assert kinds[EventKind.OUTCOME] == kinds[EventKind.TASK_OPENED] == TASKS
+            assert kinds[EventKind.PLUGIN_FAILED] == 0
+            resumed += kinds[EventKind.RUN_RESUMED]
             check_calls(ledger, record.id, crash_run.noted(folder / "calls"), killed)
             assert outcomes_of(ledger, record.id) == uninterrupted(seed, PLUGINS)
         kills, seed = kills + killed, seed + 1
     assert kills == KILLS
+    # Most kills met a run at work, not one that had not begun or not yet gone on.
+    assert resumed > KILLS / 2

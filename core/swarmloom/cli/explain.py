@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
-from swarmloom.cli.output import emit
 
-from swarmloom.cli.runs import JsonFlag, LedgerFile, open_existing
+from swarmloom.cli.output import JsonFlag, QuietFlag, emit
+from swarmloom.cli.runs import LedgerFile, open_existing
 from swarmloom.ledger.explanation import explain_task
 
 __all__ = ["explain"]
@@ -23,19 +23,32 @@ def explain(
     task: Annotated[str, typer.Argument(help="A task's id.")],
     ledger: LedgerFile = None,
     json: JsonFlag = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Show what each protocol said of a task, who was asked, what came back and the verdict."""
     with open_existing(ledger) as opened:
         explanation = explain_task(opened, opened.find(run), task)
-    emit(explanation, json, lambda: _page(explanation))
+    emit(explanation, json, lambda: _page(explanation), quiet)
 
 
 def _page(explanation: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [_heading(explanation)]
     for decision in explanation["decisions"]:
         parts += [Text(), _asked(decision), _protocols(decision), _answer(decision["ballot"])]
+        parts += _goes_on(decision["verdict"])
     parts += [_answer(ballot, "audit: ") for ballot in explanation["audits"]]
     return Group(*parts, Text(), *_verdict(explanation))
+
+
+def _goes_on(verdict: Mapping[str, Any] | None) -> list[Text]:
+    if verdict is None or verdict["answer"] is None:
+        return []
+    return [Text(f"so far {verdict['answer']!r}; {_posterior(verdict['posterior'])}")]
+
+
+def _posterior(posterior: Mapping[str, float]) -> str:
+    ranked = sorted(posterior.items(), key=lambda item: -item[1])
+    return "posterior " + ", ".join(f"{answer!r} {p:.3f}" for answer, p in ranked)
 
 
 def _heading(explanation: Mapping[str, Any]) -> Text:
@@ -85,9 +98,8 @@ def _verdict(explanation: Mapping[str, Any]) -> list[Text]:
     if outcome is None:
         return [Text(f"not finished; cost so far {explanation['cost']:.6g}", style="yellow")]
     lines = [Text.assemble(("verdict ", "bold"), (repr(outcome["answer"]), "bold"))]
-    ranked = sorted(outcome["posterior"].items(), key=lambda item: -item[1])
-    if ranked:
-        lines.append(Text("posterior " + ", ".join(f"{a!r} {p:.3f}" for a, p in ranked)))
+    if outcome["posterior"]:
+        lines.append(Text(_posterior(outcome["posterior"])))
     if outcome["truth"] is not None:
         lines.append(Text(f"graded: {outcome['truth']!r} is right"))
     spent = f"cost {outcome['cost']:.6g}, {outcome['latency']:.3g} s"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from swarmloom.cli.output import console
 
+from swarmloom.cli.output import QuietFlag, console
 from swarmloom.cli.runs import LedgerFile, open_existing
 from swarmloom.errors import InputError
 from swarmloom.ledger import RunRecord
@@ -19,6 +19,7 @@ __all__ = ["resume"]
 def resume(
     run: Annotated[str, typer.Argument(help='A run\'s id, the beginning of one, or "last".')],
     ledger: LedgerFile = None,
+    quiet: QuietFlag = False,
 ) -> None:
     """Go on with a run that was interrupted, by the command that started it.
 
@@ -27,14 +28,12 @@ def resume(
     with open_existing(ledger) as opened:
         record = opened.record(opened.find(run))
         file = opened.path
-    if record.status == "finished":
-        console().print(
-            f"run {record.id} is finished: {record.finished} of {record.tasks} tasks",
-            highlight=False,
-        )
-        return
-    assert file is not None
-    _start_again(record, file)
+    if record.status != "finished":
+        assert file is not None
+        _start_again(record, file)
+    elif not quiet:
+        tasks = f"{record.finished} of {record.tasks} tasks have their outcome"
+        console().print(f"run {record.id} is finished: {tasks}", highlight=False)
 
 
 def _start_again(record: RunRecord, ledger: Path) -> None:

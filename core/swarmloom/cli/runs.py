@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from swarmloom.cli.output import emit
 
+from swarmloom.cli.output import JsonFlag, QuietFlag, emit
 from swarmloom.errors import InputError
 from swarmloom.ledger import Ledger, RunRecord, default_path
 
-__all__ = ["JsonFlag", "LedgerFile", "open_existing", "runs"]
+__all__ = ["LedgerFile", "open_existing", "runs"]
 
 LedgerFile = Annotated[
     Path | None,
@@ -25,7 +25,6 @@ LedgerFile = Annotated[
         show_default=False,
     ),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 def open_existing(path: Path | None) -> Ledger:
@@ -47,11 +46,11 @@ def open_existing(path: Path | None) -> Ledger:
     return Ledger(file)
 
 
-def runs(ledger: LedgerFile = None, json: JsonFlag = False) -> None:
+def runs(ledger: LedgerFile = None, json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     """List the runs on record, the oldest first."""
     with open_existing(ledger) as opened:
         records = opened.runs()
-    emit([_as_data(record) for record in records], json, lambda: _table(records))
+    emit([_as_data(record) for record in records], json, lambda: _table(records), quiet)
 
 
 def _as_data(record: RunRecord) -> dict[str, object]:

@@ -30,7 +30,8 @@ def explain_task(ledger: Ledger, run: str, task: str) -> dict[str, Any]:
     dict
         JSON-ready: ``run``, ``task``, ``asked`` (what the task was), ``decisions`` (each with
         ``round``, ``solver``, ``expert``, ``protocols``, ``scores`` of the candidates, and the
-        ``ballot`` that came of it, None while it has not arrived), ``audits``, ``outcome`` (None
+        ``ballot`` that came of it, None while it has not arrived, and the ``verdict`` after it,
+        None where that is the outcome's), ``audits``, ``outcome`` (None
         while there is none), ``cost`` so far. ``protocols`` holds for each protocol its ``weight``
         (times its confidence), its ``share`` in the decision and, for each candidate, what it
         ``said`` (log-odds) and what that ``weighed`` in the sum.
@@ -69,6 +70,8 @@ def _decisions(events: Iterable[Event]) -> list[dict[str, Any]]:
             decisions.append(_decision(event.data))
         elif event.kind == EventKind.BALLOT and not event.data["audit"] and decisions:
             decisions[-1]["ballot"] = dict(event.data)
+        elif event.kind == EventKind.VERDICT and decisions:
+            decisions[-1]["verdict"] = dict(event.data)
     return decisions
 
 
@@ -81,6 +84,7 @@ def _decision(data: Mapping[str, Any]) -> dict[str, Any]:
         "protocols": {name: _protocol(name, data) for name in names},
         "scores": {candidate["expert"]: candidate["score"] for candidate in data["candidates"]},
         "ballot": None,
+        "verdict": None,
     }
 
 
