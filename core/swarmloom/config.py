@@ -232,6 +232,10 @@ class Settings(_Section):
         """Say where the value of a key came from: file and line, variable; "" for none."""
         return self._origins.of(key)
 
+    def given_by(self, key: Key) -> str:
+        """Say who gave the value of a key; "" for a default."""
+        return self._origins.within(key)
+
     def with_origins(self, origins: Origins) -> Self:
         """Remember where the values came from; for messages about them."""
         self._origins = origins

@@ -133,10 +133,13 @@ def schema_at(model: type[BaseModel], key: Key) -> dict[str, Any]:
 
 
 def _below(schema: Mapping[str, Any], part: str | int) -> dict[str, Any] | None:
-    found = schema.get("properties", {}).get(part)
-    if found is None:
-        found = schema.get("items" if isinstance(part, int) else "additionalProperties")
-    return found if isinstance(found, dict) else None
+    for option in schema.get("anyOf", (schema,)):
+        found = option.get("properties", {}).get(part)
+        if found is None:
+            found = option.get("items" if isinstance(part, int) else "additionalProperties")
+        if isinstance(found, dict):
+            return found
+    return None
 
 
 def _resolved(schema: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:

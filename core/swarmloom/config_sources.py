@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -56,6 +58,10 @@ class Origins:
         for length in range(len(key), 0, -1):
             if key[:length] in self.by_key:
                 return self.by_key[key[:length]]
+        return self.within(key)
+
+    def within(self, key: Key) -> str:
+        """Find the origin of a value or of the first thing in it; "" where nothing was given."""
         return next((o for k, o in self.by_key.items() if k[: len(key)] == key), "")
 
 
@@ -243,11 +249,10 @@ def environment_layer(model: type[BaseModel]) -> Layer:
     ConfigurationError
         If a variable names no section or holds a list or table that is no JSON.
     """
-    origins: dict[Key, str] = {}
+    keys: dict[str, tuple[str, ...]] = {}
     for name in _variables(model):
-        key = tuple(name[len(ENV_PREFIX) :].lower().split(_DELIMITER))
-        _check_section(name, key, model)
-        origins[key] = f"environment variable {name}"
+        keys[name] = tuple(name[len(ENV_PREFIX) :].lower().split(_DELIMITER))
+        _check_section(name, keys[name], model)
     settings = type("_Sections", (BaseSettings, model), {"__module__": __name__})
     source = _Environment(
         settings,
@@ -260,7 +265,33 @@ def environment_layer(model: type[BaseModel]) -> Layer:
         values = source()
     except SettingsError as error:
         raise ConfigurationError(str(error.__cause__ or error)) from None
-    return Layer(values, Origins(origins))
+    config = values.get("plugins", {}).get("config")
+    if config:
+        values["plugins"]["config"] = _with_containers(config)
+    return Layer(values, Origins(_environment_origins(values, keys)))
+
+
+def _environment_origins(
+    values: Mapping[str, Any], keys: Mapping[str, tuple[str, ...]]
+) -> dict[Key, str]:
+    origins: dict[Key, str] = {}
+    for name, key in sorted(keys.items(), key=lambda item: len(item[1])):
+        value: Any = values
+        for part in key:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        inner = leaves(value) if isinstance(value, Mapping) and value else [((), value)]
+        origins.update({(*key, *rest): f"environment variable {name}" for rest, _ in inner})
+    return origins
+
+
+def _with_containers(value: Any) -> Any:
+    """Read lists and tables in settings whose types only their plugin knows."""
+    if isinstance(value, Mapping):
+        return {key: _with_containers(inner) for key, inner in value.items()}
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
 
 
 def _variables(model: type[BaseModel]) -> list[str]:
@@ -274,10 +305,10 @@ def _variables(model: type[BaseModel]) -> list[str]:
     ]
 
 
-def _check_section(name: str, key: Key, model: type[BaseModel]) -> None:
+def _check_section(name: str, key: tuple[str, ...], model: type[BaseModel]) -> None:
     known = list(model.model_fields)
     if key[0] not in known:
-        near = get_close_matches(str(key[0]), known, n=1)
+        near = get_close_matches(key[0], known, n=1)
         raise ConfigurationError(
             f"environment variable {name}: there is no section {key[0]!r}"
             + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")

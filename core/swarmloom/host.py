@@ -17,7 +17,7 @@ import pluggy
 from swarmloom import hookspecs
 from swarmloom.config import PluginSettings
 from swarmloom.config_errors import key_name
-from swarmloom.errors import ConfigurationError, PluginError
+from swarmloom.errors import ConfigurationError, PluginError, SwarmloomError
 from swarmloom.events import EventKind
 from swarmloom.markers import ENTRY_POINT_GROUP, PROJECT
 from swarmloom.plugin_contributions import collect, plugin_parts
@@ -185,8 +185,8 @@ class PluginHost:
             if name in self.settings.disable and not essential:
                 return
             try:
-                self._activate(known)
-            except Exception:
+                self._activate_or_raise(known)
+            except SwarmloomError:
                 del self._plugins[name]
                 raise
 
@@ -227,8 +227,8 @@ class PluginHost:
             before = plugin.failures
             plugin.failures = 0
             try:
-                self._activate(plugin)
-            except Exception:
+                self._activate_or_raise(plugin)
+            except SwarmloomError:
                 plugin.failures = before
                 raise
         self._emit(EventKind.PLUGIN_ENABLED, {"plugin": plugin.name})
@@ -404,6 +404,15 @@ class PluginHost:
             raise
         except Exception as error:  # A stranger may raise anything at its import.
             self._quarantine_newcomer(plugin, error)
+
+    def _activate_or_raise(self, plugin: KnownPlugin) -> None:
+        try:
+            self._activate(plugin)
+        except SwarmloomError:
+            raise
+        except Exception as error:  # A stranger may raise anything at its import.
+            message = f"plugin {plugin.name!r} cannot be let in: {_describe(error)}"
+            raise PluginError(message) from error
 
     def _quarantine_newcomer(self, plugin: KnownPlugin, error: Exception) -> None:
         plugin.state = PluginState.QUARANTINED

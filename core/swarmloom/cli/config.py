@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from swarmloom.cli.output import JsonFlag, QuietFlag, emit
 
 if TYPE_CHECKING:
     from swarmloom.config import Settings
-    from swarmloom.config_sources import Key
 
 __all__ = ["app", "check", "show"]
 
@@ -66,15 +66,14 @@ def _rows(
 
     values = settings.model_dump(mode="json")
     values["plugins"]["config"].update(protocols)
-    return [(key_name(key), value, _origin(settings, key)) for key, value in leaves(values)]
-
-
-def _origin(settings: Settings, key: Key) -> str:
-    return settings.origin(key) or "default"
+    return [
+        (key_name(key), value, settings.given_by(key) or "default") for key, value in leaves(values)
+    ]
 
 
 def _table(rows: list[tuple[str, Any, str]]) -> Table:
     table = Table("key", "value", "source", box=None)
     for key, value, source in rows:
-        table.add_row(key, json_module.dumps(value, ensure_ascii=False), source)
+        texts = (key, json_module.dumps(value, ensure_ascii=False), source)
+        table.add_row(*(Text(text) for text in texts))
     return table

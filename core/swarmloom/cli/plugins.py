@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from swarmloom.cli.output import JsonFlag, QuietFlag, emit
 
@@ -45,10 +46,9 @@ def plugins(
 def _page(records: Sequence[PluginRecord]) -> RenderableType:
     table = Table("plugin", "state", "version", "distribution", "source", "hooks", box=None)
     for record in records:
-        style = _STYLES[record.state]
-        state = f"[{style}]{record.state}[/{style}]"
+        state = Text(record.state, style=_STYLES[record.state])
         hooks = ", ".join(name.removeprefix("swarmloom_") for name in record.hooks)
-        origin = (record.version, record.distribution, record.source)
-        table.add_row(record.name, state, *origin, hooks)
-    errors = [f"{record.name}: {error}" for record in records for error in record.errors]
+        origin = (record.version, record.distribution, record.source, hooks)
+        table.add_row(Text(record.name), state, *(Text(text) for text in origin))
+    errors = [Text(f"{one.name}: {error}") for one in records for error in one.errors]
     return Group(table, *errors)
