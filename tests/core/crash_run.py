@@ -19,6 +19,7 @@ from swarmloom.types import Expert, Reply, Task
 TOPICS = 5
 OPTIONS = 4
 GRADED = 4
+PLUGINS = ["bio_routing", "consensus", "entanglement", "orchestration", "patterns", "stigmergy"]
 
 
 class Call(NamedTuple):
@@ -84,16 +85,23 @@ def make_settings(seed: int, plugins: Sequence[str]) -> Settings:
 
 
 def work(
-    ledger: Path, calls: Path, seed: int, plugins: Sequence[str], tasks: int, ready: Connection
+    ledger: Path, calls: Path, seed: int, plugins: Sequence[str], tasks: int, stages: Connection
 ) -> None:
-    """Go on with the last run of a ledger, or begin one, and bring it to its end."""
+    """Go on with the last run of a ledger, or begin one, and bring it to its end.
+
+    `stages` is told when the swarm is made and at each event.
+    """
     with Swarm(
         make_experts(calls, inline=False), make_settings(seed, plugins), ledger=Ledger(ledger)
     ) as swarm:
         runs = swarm.ledger.runs()
-        ready.send("ready")
+        stages.send("made")
         if runs and runs[-1].status == "finished":
             return
-        run = swarm.open_run(feedback=feedback, resume=runs[-1].id if runs else None)
+        run = swarm.open_run(
+            feedback=feedback,
+            on_event=lambda event: stages.send(event.kind),
+            resume=runs[-1].id if runs else None,
+        )
         run.solve_now(make_tasks(tasks))
         run.close()

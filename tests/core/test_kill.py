@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import random
 import time
@@ -9,16 +10,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.core import crash_run
 
 from swarmloom.events import EventKind
 from swarmloom.ledger import Ledger
 from swarmloom.swarm import Swarm
+from tests.core import crash_run
 
 KILLS = 50
 TASKS = 60
-LONGEST_WAIT = 0.12
-PLUGINS = ["bio_routing", "consensus", "entanglement", "orchestration", "patterns", "stigmergy"]
+MOST_STAGES = 60
+LONGEST_WAIT = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -27,34 +28,50 @@ def processes():
     context = multiprocessing.get_context("forkserver")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
-        plugins = [f"swarmloom_plugins.{name}" for name in PLUGINS]
-        context.set_forkserver_preload(["tests.core.crash_run", *plugins])
+        context.set_forkserver_preload(["tests.core.crash_warm"])
         yield context
 
 
 def start(processes, folder, seed, plugins):
-    ours, theirs = processes.Pipe()
+    """Start a process; give it with an iterator over the stages that it tells, to its end."""
+    ours, theirs = processes.Pipe(duplex=False)
     arguments = (folder / "ledger.sqlite", folder / "calls", seed, plugins, TASKS, theirs)
     process = processes.Process(target=crash_run.work, args=arguments)
     process.start()
     theirs.close()
-    assert ours.recv() == "ready"
-    return process
+    return process, stages_of(ours)
 
 
-def bring_to_its_end(processes, folder, seed, plugins, waits):
-    """Kill a run after each of the waits until it ends or they do; give how often it was killed."""
+def stages_of(connection):
+    with connection:
+        while True:
+            try:
+                yield connection.recv()
+            except (EOFError, OSError):
+                return
+
+
+def bring_to_its_end(processes, folder, seed, plugins, moments):
+    """Kill a run at each of the moments until it ends or they do; give how often it was killed.
+
+    A moment is a number of stages, 1 for the making of the swarm, and seconds after the last.
+    """
     kills = 0
-    for wait in waits:
-        process = start(processes, folder, seed, plugins)
+    for stages, wait in moments:
+        process, told = start(processes, folder, seed, plugins)
+        for _ in itertools.islice(told, stages):
+            pass
         time.sleep(wait)
         process.kill()
         process.join()
+        told.close()
         if process.exitcode == 0:
             return kills
         assert process.exitcode == -9
         kills += 1
-    process = start(processes, folder, seed, plugins)
+    process, told = start(processes, folder, seed, plugins)
+    for _ in told:
+        pass
     process.join()
     assert process.exitcode == 0
     return kills
@@ -88,6 +105,10 @@ def check_calls(ledger, run, calls, kills):
         assert call.time <= outcome_at[call.task]
 
 
+def moment(chance):
+    return chance.randint(1, MOST_STAGES), chance.uniform(0.0, LONGEST_WAIT)
+
+
 @pytest.mark.row("O14")
 def test_fifty_kills_lose_nothing_and_repeat_nothing(processes, tmp_path):
     chance = random.Random(20)
@@ -95,8 +116,8 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(processes, tmp_path):
     while kills < KILLS:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        waits = [chance.uniform(0.0, LONGEST_WAIT) for _ in range(KILLS - kills)]
-        killed = bring_to_its_end(processes, folder, seed, PLUGINS, waits)
+        moments = [moment(chance) for _ in range(KILLS - kills)]
+        killed = bring_to_its_end(processes, folder, seed, crash_run.PLUGINS, moments)
         with Ledger(folder / "ledger.sqlite") as ledger:
             (record,) = ledger.runs()
             assert (record.status, record.tasks, record.finished) == ("finished", TASKS, TASKS)
@@ -105,7 +126,7 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(processes, tmp_path):
             assert kinds[EventKind.PLUGIN_FAILED] == 0
             resumed += kinds[EventKind.RUN_RESUMED]
             check_calls(ledger, record.id, crash_run.noted(folder / "calls"), killed)
-            assert outcomes_of(ledger, record.id) == uninterrupted(seed, PLUGINS)
+            assert outcomes_of(ledger, record.id) == uninterrupted(seed, crash_run.PLUGINS)
         kills, seed = kills + killed, seed + 1
     assert kills == KILLS
     # Most kills met a run at work, not one that had not begun or not yet gone on.
