@@ -77,7 +77,7 @@ def _labelled(candidate: str, labels: tuple[str, ...]) -> str | None:
 
 
 def _plain(candidate: str, options: int) -> str | None:
-    if not candidate or len(candidate.split()) != 1:
+    if len(candidate.split()) != 1 or not any(map(str.isalnum, candidate)):
         return None
     if len(candidate) == 1 and candidate.isalpha() and options <= 26:
         letter = candidate.upper()

@@ -250,6 +250,17 @@ class _Attachment:
         self._prefix, self._position = f"k{number}", 0
         if self._crew.process == Process.hierarchical:
             self._process, self._crew.process = self._crew.process, Process.sequential
+            self._place_somebody()
+
+    def _place_somebody(self) -> None:
+        """Name an agent for each task without one: CrewAI checks a sequential crew for that."""
+        somebody = next(iter(self.team.agents.values()))
+        for task in self._crew.tasks:
+            self._tasks[id(task)] = task
+            self._assigned.setdefault(id(task), task.agent)
+            if task.agent is None:
+                self._set(task, "tools", task.tools)
+                task.agent = somebody
 
     def finish(self) -> None:
         """Give back after one kickoff what the crew lent for it."""

@@ -101,7 +101,8 @@ def only_thinks(agent: object) -> bool:
     agent : crewai.Agent
     """
     plain = type(agent) is Agent or isinstance(agent, OneShotAgent)
-    if not plain or any(getattr(agent, field, None) for field in _HEAVY_FIELDS):
+    # CrewAI warns of some fields when they are read as attributes.
+    if not plain or any(vars(agent).get(field) for field in _HEAVY_FIELDS):
         return False
     crew = getattr(agent, "crew", None)
     shared = ("_memory", "knowledge_sources", "step_callback")
@@ -135,6 +136,11 @@ def as_one_shot(agent: BaseAgent) -> None:
     """Let an existing agent answer with one model call, until `as_stock` undoes it."""
     for name in ("create_agent_executor", "execute_task", "aexecute_task"):
         object.__setattr__(agent, name, MethodType(getattr(OneShotAgent, name), agent))
+
+
+def is_one_shot(agent: BaseAgent) -> bool:
+    """Say whether an agent answers with one call, so that it may work on many tasks at once."""
+    return isinstance(agent, OneShotAgent) or "execute_task" in vars(agent)
 
 
 def as_stock(agent: BaseAgent) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from swarmloom.types import Expert, Reply, Task
 from swarmloom_agents.accounting import Meter, metered, settle
 from swarmloom_agents.answers import parse_answer
-from swarmloom_agents.executor import aask, ask, calls_asynchronously, only_thinks
+from swarmloom_agents.executor import aask, ask, calls_asynchronously, is_one_shot, only_thinks
 from swarmloom_agents.llms import OfflineLLM, ReplayLLM
 from swarmloom_agents.offline import silence
 from swarmloom_agents.seams import BaseAgent
@@ -49,6 +49,9 @@ class AgentPool:
 
         A call that ran out of time keeps its agent until its thread ends.
         """
+        if is_one_shot(self._original):
+            yield self._original
+            return
         worker = self._take()
         try:
             yield worker

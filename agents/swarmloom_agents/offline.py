@@ -103,7 +103,7 @@ def crew_llms(crew: Crew) -> Iterator[tuple[str, Any]]:
 
 def _models_of(owner: object, fields: tuple[str, ...], label: str) -> Iterator[tuple[str, Any]]:
     for field in fields:
-        model = getattr(owner, field, None)
+        model = vars(owner).get(field)  # CrewAI warns of some fields when they are read.
         if model is not None:
             yield f"{label}: {field}", model
 

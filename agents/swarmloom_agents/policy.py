@@ -16,6 +16,7 @@ __all__ = ["PolicyLLM"]
 _READINGS = ("list_plugins", "read_credit")
 _WEIGHT_RANGE = (0.05, 4.0)
 _SMALLEST_CHANGE = 0.02
+_HOPE = 0.5
 
 
 class PolicyLLM(OfflineLLM):
@@ -23,7 +24,7 @@ class PolicyLLM(OfflineLLM):
 
     A plugin that failed `failure_limit` times and is still active is disabled. Weights follow the
     protocols' credit by multiplicative updates (Freund and Schapire 1997, Hedge):
-    ``w ← w · exp(rate · (credit - mean credit))``, within 0.05…4.
+    ``w ← w · exp(learning_rate · (credit - mean credit))``, within 0.05…4.
 
     Parameters
     ----------
@@ -68,25 +69,43 @@ class PolicyLLM(OfflineLLM):
     def _weighing(
         self, reading: Mapping[str, Any], failing: list[str]
     ) -> list[tuple[str, dict[str, Any]]]:
-        weights = reading.get("weights", {})
-        credit = {
-            name: row
-            for name, row in reading.get("credit", {}).items()
-            if row["share"] >= self.evidence and name not in failing and weights.get(name, 0) > 0
+        weights = {
+            name: weight
+            for name, weight in reading.get("weights", {}).items()
+            if weight > 0 and name not in failing
         }
-        if not credit:
+        rates = self._rates(reading.get("credit", {}), weights)
+        if not rates:
             return []
-        total = sum(row["share"] for row in credit.values())
-        mean = sum(row["share"] * row["rate"] for row in credit.values()) / total
+        mean = sum(weights[name] * rate for name, rate in rates.items()) / sum(weights.values())
         updated = {
-            name: _clipped(weights[name] * math.exp(self.learning_rate * (row["rate"] - mean)))
-            for name, row in credit.items()
+            name: _clipped(weights[name] * math.exp(self.learning_rate * (rate - mean)))
+            for name, rate in rates.items()
         }
         return [
             ("set_weight", {"protocol": name, "weight": round(weight, 4)})
             for name, weight in updated.items()
             if abs(weight - weights[name]) > _SMALLEST_CHANGE * weights[name]
         ]
+
+    def _rates(
+        self, credit: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Rate each protocol; one that has not been heard yet is hoped to be no worse than most.
+
+        Without that hope a protocol that is always outvoted would never get its chance.
+        """
+        heard = {
+            name: row
+            for name, row in credit.items()
+            if row["share"] >= self.evidence and name in weights
+        }
+        if not heard:
+            return {}
+        total = sum(row["share"] for row in heard.values())
+        overall = sum(row["share"] * row["rate"] for row in heard.values()) / total
+        hoped = max(overall, _HOPE)
+        return {name: heard[name]["rate"] if name in heard else hoped for name in weights}
 
 
 def _clipped(weight: float) -> float:

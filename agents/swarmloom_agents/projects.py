@@ -258,7 +258,7 @@ def make_offline(crew: Crew, model: OfflineLLM) -> None:
     owners += [crew.manager_agent] if crew.manager_agent is not None else []
     for owner in owners:
         for name in ("llm", "manager_llm", "planning_llm", "chat_llm", "function_calling_llm"):
-            current = getattr(owner, name, None)
+            current = vars(owner).get(name)
             if current is not None and not isinstance(current, OfflineLLM):
                 setattr(owner, name, model)
         _forget(owner)
