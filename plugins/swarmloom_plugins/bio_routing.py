@@ -173,6 +173,11 @@ class BioRouting:
         weight = 1.0 if outcome.truth is not None else self._config.ungraded_weight
         self._known.answered(topic, expert, ballot.latency, right, weight)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the estimates, used or reserved."""
+        return self._known.nbytes
+
     # -- messages -------------------------------------------------------------------------------
 
     @hookimpl

@@ -158,6 +158,11 @@ class Stigmergy:
         answering = self._answering.rates(topics, self._crew)
         return answering * self._being_right.rates(topics, self._crew, rng)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the trails, used or reserved."""
+        return self._answering.nbytes + self._being_right.nbytes
+
     # -- traces of members ----------------------------------------------------------------------
 
     def leave(self, topic: str, expert: str, worked: bool, by: str, amount: float = 1.0) -> None:

@@ -39,7 +39,7 @@ def specialists(seed, experts=8, topics=4):
     return [inline(f"e{expert}", answer_of(expert)) for expert in range(experts)], skill
 
 
-def share_right(seed, plugins, *, tasks=600, graded=0.5, config=None):
+def share_right(seed, plugins, *, tasks=400, graded=0.5, config=None):
     """Share of right answers when each task is work for one expert, with only these plugins."""
     experts, _ = specialists(seed)
     rng = np.random.default_rng([seed, 1])
