@@ -29,7 +29,12 @@ from swarmloom_protocols.consensus.panel_likelihood import (
     weigh_answers,
 )
 from swarmloom_protocols.consensus.panel_lookahead import Menu, ask_values
-from swarmloom_protocols.consensus.panel_pool import choose_pool, estimated_accuracy, explored
+from swarmloom_protocols.consensus.panel_pool import (
+    choose_pool,
+    estimated_accuracy,
+    explored,
+    undominated,
+)
 from swarmloom_protocols.consensus.panel_reports import PanelReport, calibration
 from swarmloom_protocols.consensus.panel_settings import PanelSettings
 
@@ -319,8 +324,9 @@ class Panel:
     ) -> int:
         """Return the expert whose answer to a graded task is most worth buying, or -1 for none.
 
-        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked,
-        in the pool or hardly known, that the audit allowance still affords.
+        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked
+        that the audit allowance still affords; experts outside the pool wait
+        ``settings.audit_delay`` times as long, hopeless ones for ever.
 
         Parameters
         ----------
@@ -332,15 +338,26 @@ class Panel:
             Who may be asked; all by default.
         """
         room = self._budget.audit_room(float(self.prices.sum())) - owed
-        wanted = self._pool | (self._labels < self.settings.audit_labels)
-        wanted &= self.prices <= room
+        wanted = self._auditable() & (self.prices <= room)
         wanted[np.asarray(experts, np.int64)] = False
         if allowed is not None:
             wanted &= _mask(allowed, self.prices)
         if not wanted.any():
             return -1
-        score = (self._labels + 0.5) * np.sqrt(self.prices)
+        # An expert dropped on bad luck gets its second chance here, and nowhere else.
+        haste = np.where(self._pool, 1.0, self.settings.audit_delay)
+        score = haste * (self._labels + 0.5) * np.sqrt(self.prices)
         return int(np.argmin(np.where(wanted, score, np.inf)))
+
+    def _auditable(self) -> BoolArray:
+        return undominated(
+            estimated_accuracy(self._rates),
+            self._labels,
+            self.prices,
+            self._budget.price,
+            self.settings,
+            self.settings.audit_doubt,
+        )
 
     def add_answer(self, item: int, expert: int, answer: int, cost: float) -> None:
         """Enter an answer bought after the task was finished (an audit)."""

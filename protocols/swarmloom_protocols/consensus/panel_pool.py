@@ -9,7 +9,7 @@ from swarmloom_protocols.consensus.panel_learning import Rates, shifted_rates
 from swarmloom_protocols.consensus.panel_likelihood import RIGHT
 from swarmloom_protocols.consensus.panel_settings import PanelSettings
 
-__all__ = ["choose_pool", "estimated_accuracy", "explored"]
+__all__ = ["choose_pool", "estimated_accuracy", "explored", "undominated"]
 
 
 def estimated_accuracy(rates: Rates) -> FloatArray:
@@ -39,17 +39,18 @@ def explored(
     return shifted_rates(topical, noise[:, None])
 
 
-def choose_pool(
+def undominated(
     accuracy: FloatArray,
     labels: IntArray,
     prices: FloatArray,
     price_of_money: float,
     settings: PanelSettings,
+    doubt: float = 1.0,
 ) -> BoolArray:
-    """Leave out experts that two others, no dearer, beat by more than the error.
+    """Leave out experts that two others, no dearer, beat by more than ``doubt`` errors.
 
     Choosing among many candidates favours those whose luck was good; a short pool does not.
-    The pool is chosen anew at every refit, so nobody is out for ever.
+    The choice is made anew every time, so nobody is out for ever.
 
     Parameters
     ----------
@@ -64,14 +65,31 @@ def choose_pool(
     -------
     bool[experts]
     """
-    error = settings.prune_error / np.sqrt(labels + 2.0)
+    error = doubt * settings.prune_error / np.sqrt(labels + 2.0)
     worth = accuracy - settings.prune_price * price_of_money * prices
     lead = worth[:, None] - worth[None, :]
     beats = (lead > np.hypot(error[:, None], error[None, :])) & (prices[:, None] <= prices[None, :])
     np.fill_diagonal(beats, False)
-    pool: BoolArray = beats.sum(axis=0) < 2
+    kept: BoolArray = beats.sum(axis=0) < 2
+    return kept
+
+
+def choose_pool(
+    accuracy: FloatArray,
+    labels: IntArray,
+    prices: FloatArray,
+    price_of_money: float,
+    settings: PanelSettings,
+) -> BoolArray:
+    """Choose whom to consider: the `undominated`, at most ``settings.pool_limit`` of them.
+
+    Where there are more, the most hopeful stay: worth plus one error.
+    """
+    pool = undominated(accuracy, labels, prices, price_of_money, settings)
     inside = np.flatnonzero(pool)
     if inside.shape[0] > settings.pool_limit:
-        hopeful = worth[inside] + error[inside]
-        pool[inside[np.argsort(-hopeful, kind="stable")[settings.pool_limit :]]] = False
+        hope = accuracy - settings.prune_price * price_of_money * prices
+        hope += settings.prune_error / np.sqrt(labels + 2.0)
+        order = np.argsort(-hope[inside], kind="stable")
+        pool[inside[order[settings.pool_limit :]]] = False
     return pool

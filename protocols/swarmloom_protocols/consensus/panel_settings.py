@@ -57,8 +57,9 @@ class PanelSettings:
         Number of options assumed where a task's answer is free text.
     audit_share, audit_root : float
         Audits may cost ``audit_share * spent + audit_root * sqrt(spent * sum of prices)``.
-    audit_labels : int
-        Graded answers before an expert can be left out of audits.
+    audit_doubt, audit_delay : float
+        Experts are audited unless dominated by ``audit_doubt`` errors; outside the pool
+        ``audit_delay`` times less often.
     jitter : float
         Standard deviation of the logits' exploration noise for an expert never asked.
     price_start, price_step, price_floor, price_ceiling : float
@@ -87,12 +88,13 @@ class PanelSettings:
     max_asks: int = 8
     depth: int = 2
     opening_depth: int = 3
-    width: int = 8
+    width: int = 4
     pool_limit: int = 24
     open_options: int = 1000
     audit_share: float = 0.05
     audit_root: float = 1.0
-    audit_labels: int = 8
+    audit_doubt: float = 2.0
+    audit_delay: float = 4.0
     jitter: float = 0.3
     price_start: float = 0.03
     price_step: float = 0.004
