@@ -174,6 +174,13 @@ class CrewSession:
 
     # -- tasks ----------------------------------------------------------------------------------
 
+    def open_id(self, task_id: str) -> str:
+        """Number a task that failed with everybody in an earlier part of the run as a new one."""
+        recorded = self.run.finished.get(task_id)
+        if recorded is None or recorded.verdict.answer is not None:
+            return task_id
+        return self.open_id(f"{task_id}+")
+
     def kernel_task(self, task_id: str, call: CrewCall) -> SwarmTask:
         """Write a crew's task as one of the kernel: work for one agent."""
         fixed = self.config.respect_assigned == "fixed" and call.assigned
@@ -297,7 +304,7 @@ class _Attachment:
         self._tasks[id(task)] = task
         agent = self._assigned.setdefault(id(task), task.agent)
         self._position += 1
-        task_id = f"{self._prefix}.{self._position}-{_digest(task)}"
+        task_id = self._session.open_id(f"{self._prefix}.{self._position}-{_digest(task)}")
         self._route(task, task_id)
         return agent or next(iter(self.team.agents.values()), None)
 
