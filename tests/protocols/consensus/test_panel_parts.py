@@ -64,11 +64,11 @@ def test_exploration_fades_with_calls_and_keeps_rates_distributions():
 
 
 def graded_panel(**changes):
-    """A panel whose third expert of three was wrong on eight graded tasks, the others right."""
+    """A panel whose third expert of three was wrong on four graded tasks, the others right."""
     panel = Panel(
         np.ones(3), 1, PanelSettings(first_refit=8, **changes), rng=np.random.default_rng(0)
     )
-    for _ in range(8):
+    for _ in range(4):
         item = panel.record(0, 10, [0, 1, 2], [0, 0, 1], np.ones(3))
         panel.grade(item, 0)
     panel.refit()
