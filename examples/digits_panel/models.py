@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -120,10 +121,11 @@ def make_job(seed: int = 0) -> Job:
     images, truth = load_digits(return_X_y=True)
     order = rng.permutation(len(images))
     training, rest = order[:TRAINING_IMAGES], order[TRAINING_IMAGES:]
-    models = tuple(train(one, images[training], truth[training], rng) for one in SPECIALISTS)
-    gate = KMeans(TOPICS, n_init=4, random_state=seed).fit(coarse(_pictures(images[training])))
-    topics = gate.predict(coarse(_pictures(images[rest])))
-    return Job(images[rest], truth[rest], topics.astype(np.int64), models)
+    # On arrays this small a second thread costs more than it brings, most of all on a busy machine.
+    with threadpool_limits(1):
+        models = tuple(train(one, images[training], truth[training], rng) for one in SPECIALISTS)
+        topics = clusters(images[training], images[rest], seed)
+    return Job(images[rest], truth[rest], topics, models)
 
 
 def train(
@@ -147,6 +149,23 @@ def train(
     estimator = specialist.make(int(rng.integers(2**31)))
     estimator.fit(specialist.view(_pictures(images[rows])), truth[rows])
     return Trained(specialist, estimator)
+
+
+def clusters(training: FloatArray, images: FloatArray, seed: int) -> IntArray:
+    """Sort images into topics by their blurred looks; no label is involved.
+
+    Parameters
+    ----------
+    training, images : ndarray of float64, shape (m, 64) and (n, 64)
+        What the clusters are found on, and what is sorted into them.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+    """
+    gate = KMeans(TOPICS, n_init=4, random_state=seed).fit(coarse(_pictures(training)))
+    return gate.predict(coarse(_pictures(images))).astype(np.int64)
 
 
 def upper(images: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ Needs no key, no server and no network. Takes about a minute on two cores.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     options = parse(argv)
+    # One image at a time gives a second thread nothing to do; it would only be in the way.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     print("Loading CrewAI and the protocols, training twelve models …", flush=True)
     # These imports take seconds; the line above is to be seen before.
-    from swarmloom.cli.output import console
-
     from swarmloom.backtest.command import notes, open_ledger
     from swarmloom.backtest.run import conclude
     from swarmloom.cli.backtest_output import comparison_table, progress_display, shares_line
+    from swarmloom.cli.output import console
 
     settings = settings_for(options, options.seed)
     with open_ledger(settings) as ledger, progress_display(False, options.seeds) as progress:
