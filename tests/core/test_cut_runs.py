@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoints
+
 import pytest
-from tests.core import crash_run
 
 from swarmloom.errors import InputError, LedgerError
 from swarmloom.events import EventKind
@@ -11,8 +12,9 @@ from swarmloom.ledger import Ledger
 from swarmloom.markers import hookimpl
 from swarmloom.swarm import Swarm
 from swarmloom.types import Verdict
+from tests.core import crash_run
 
-TASKS = 14
+TASKS = 9
 
 
 class CutError(BaseException):
@@ -20,15 +22,15 @@ class CutError(BaseException):
 
 
 class CutLedger(Ledger):
-    """A ledger whose process ends at one of its writes, just before or just after it."""
+    """A ledger whose process ends just after one of its writes."""
 
-    def __init__(self, path, write, *, after):
+    def __init__(self, path, write):
         super().__init__(path)
-        self.left, self.after = write, after
+        self.left = write
 
     def append(self, run, events):
         self.left -= 1
-        if self.left < 0 or (self.left == 0 and not self.after):
+        if self.left < 0:
             raise CutError
         super().append(run, events)
         if self.left == 0:
@@ -80,6 +82,14 @@ class LearningJudge:
         self.learned += sum(len(o.ballots) * o.verdict.confidence for o in outcomes) / 7
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nothing_installed():
+    """Spare two hundred swarms the search for installed plugins, which none of them uses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("swarmloom.plugin_discovery.entry_points", lambda **_: EntryPoints())
+        yield
+
+
 def run_it(ledger, resume=None, calls=None):
     experts = crash_run.make_experts(calls, inline=True)
     settings = crash_run.make_settings(3, [])
@@ -107,9 +117,9 @@ def whole(tmp_path_factory):
     return on_record(path), result
 
 
-def cut(path, write, *, after):
-    """Cut a run at a write; tell whether it was still going."""
-    ledger = CutLedger(path, write, after=after)
+def cut(path, write):
+    """Cut a run just after a write; tell whether it was still going."""
+    ledger = CutLedger(path, write)
     try:
         run_it(ledger)
     except CutError:
@@ -120,11 +130,10 @@ def cut(path, write, *, after):
 
 
 @pytest.mark.row("O14")
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_run_cut_at_any_write_ends_as_if_it_had_not_been(tmp_path, whole, after):
+def test_a_run_cut_at_any_write_ends_as_if_it_had_not_been(tmp_path, whole):
     (outcomes, ballots), result = whole
     write = 1
-    while cut(path := tmp_path / f"{write}.sqlite", write, after=after):
+    while cut(path := tmp_path / f"{write}.sqlite", write):
         with Ledger(path) as ledger:
             (record,) = ledger.runs()
             assert record.status == "interrupted"
@@ -134,13 +143,13 @@ def test_a_run_cut_at_any_write_ends_as_if_it_had_not_been(tmp_path, whole, afte
         assert (resumed.calls, resumed.cost) == (result.calls, pytest.approx(result.cost))
         assert resumed.shares == pytest.approx(result.shares)
         write += 1
-    assert write > 60
+    assert write > 40
 
 
 def test_an_answer_on_record_is_not_asked_again(tmp_path):
     path, calls = tmp_path / "ledger.sqlite", tmp_path / "calls"
     for write in (3, 9, 2, 14, 5, 7, 11):
-        ledger = CutLedger(path, write, after=True)
+        ledger = CutLedger(path, write)
         resume = ledger.find("last") if ledger.runs() else None
         with pytest.raises(CutError):
             run_it(ledger, resume, calls)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
-from swarmloom.events import EventKind, ballot_event, outcome_event, task_event
+from swarmloom.events import EventKind, ballot_event, outcome_event, task_event, verdict_event
 from swarmloom.ledger import Ledger, replay
 from swarmloom.types import Ballot, Event, Outcome, Task, Verdict
 
@@ -23,6 +24,10 @@ def decided(task, expert, number, **shares):
 
 def answered(task, expert, answer="1", **options):
     return ballot_event(Ballot(task, INDEX_OF[expert], answer, **options), expert)
+
+
+def judged(task, answer="1", ask=()):
+    return verdict_event(Verdict(task, answer, {answer: 0.5}, stop=False, ask=ask), NAMES)
 
 
 def concluded(task, answer="1"):
@@ -70,6 +75,39 @@ def test_an_unfinished_task_keeps_its_answers_and_the_call_that_is_out():
     assert state.next_round == 2
     assert (state.share_totals, state.decisions) == ({"trail": 1.5, "panel": 0.5}, 2)
     assert set(state.opened) == {"a", "b"}
+
+
+def test_a_task_is_unjudged_from_its_decision_to_its_verdict():
+    events = [
+        opened("a"),
+        decided("a", "ada", 0),
+        answered("a", "ada"),
+        judged("a", "1", ask=(2, 1)),
+        decided("a", "eve", 1),
+        answered("a", "eve"),
+        concluded("a"),
+    ]
+    states = [replay(events[:length], INDEX_OF) for length in range(len(events) + 1)]
+    unjudged = [bool(state.unjudged) for state in states]
+    assert unjudged == [False, False, True, True, False, True, True, False]
+    earlier = Verdict("a", "1", {"1": 0.5}, stop=False, ask=(2, 1))
+    assert [state.verdicts.get("a") for state in states[3:]] == [None, *[earlier] * 3, None]
+
+
+def test_experts_that_are_gone_are_no_longer_worth_asking():
+    state = replay([opened("a"), judged("a", ask=(2, 0))], {"ada": 4})
+    assert state.verdicts["a"].ask == (4,)
+
+
+def test_a_judges_own_number_types_are_recorded_as_plain_ones():
+    verdict = Verdict("a", "1", {"1": np.float32(0.5)}, stop=np.bool_(False))
+    outcome = Outcome(Task("a"), verdict, ())
+    with Ledger(None) as ledger:
+        run = ledger.begin({})
+        ledger.append(run, [verdict_event(verdict, NAMES), outcome_event(outcome, "judged")])
+        _, going_on, final = ledger.events(run)
+    assert going_on.data == {"answer": "1", "posterior": {"1": 0.5}, "stop": False, "ask": []}
+    assert final.data["posterior"] == {"1": 0.5}
 
 
 def test_outcomes_learned_from_together_stay_together():
