@@ -47,9 +47,9 @@ class StigmergyConfig(ProtocolConfig):
         "only when experts change faster than they are learned: in a steady crew decay costs.",
     )
     explore: bool = Field(
-        True,
+        False,
         description="Draw success rates from what is known instead of taking their mean, so that "
-        "experts that are little known get tried.",
+        "experts that are little known get tried: for long runs of crews that change.",
     )
     ungraded_weight: float = Field(
         0.25,

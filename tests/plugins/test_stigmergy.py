@@ -55,14 +55,14 @@ def navigate(protocol, round_):
 
 
 def test_nothing_known_is_no_opinion():
-    proposal = navigate(make_protocol(explore=False), round_of("a", "b"))
+    proposal = navigate(make_protocol(), round_of("a", "b"))
     assert proposal.confidence == 0.0
     assert np.ptp(proposal.affinity) == 0.0
     np.testing.assert_allclose(proposal.affinity, 0.0, atol=0.01)
 
 
 def test_what_worked_on_a_topic_is_preferred_there_and_pooled_elsewhere():
-    protocol = make_protocol(explore=False)
+    protocol = make_protocol()
     protocol.swarmloom_evolve(outcomes=[graded("a", 0, True)] * 20 + [graded("a", 1, False)] * 20)
     proposal = navigate(protocol, round_of("a", "unseen", "a"))
     seen, unseen, again = proposal.affinity[:, 0] - proposal.affinity[:, 1]
@@ -72,7 +72,7 @@ def test_what_worked_on_a_topic_is_preferred_there_and_pooled_elsewhere():
 
 
 def test_failed_call_is_a_failure_also_when_nothing_is_graded():
-    protocol = make_protocol(explore=False)
+    protocol = make_protocol()
     task = Task("t", topic="a")
     failed = Ballot("t", 0, None, error="timeout")
     protocol.swarmloom_evolve(outcomes=[outcome_of(task, failed, Ballot("t", 1, "x"))] * 10)
@@ -83,7 +83,7 @@ def test_failed_call_is_a_failure_also_when_nothing_is_graded():
 
 
 def test_lone_ungraded_answer_shows_nothing_of_its_being_right():
-    protocol = make_protocol(explore=False)
+    protocol = make_protocol()
     task = Task("t", topic="a")
     alone = outcome_of(task, Ballot("t", 0, "x"), posterior={"x": 1.0})
     protocol.swarmloom_evolve(outcomes=[alone] * 50)
@@ -96,7 +96,7 @@ def test_verdicts_on_several_answers_weigh_less_than_grades():
     task, posterior = Task("t", topic="a"), {"x": 0.9, "y": 0.1}
     gaps = []
     for truth in (None, "x"):
-        protocol = make_protocol(explore=False)
+        protocol = make_protocol()
         outcome = outcome_of(task, *ballots, truth=truth, posterior=posterior)
         protocol.swarmloom_evolve(outcomes=[outcome] * 8)
         gaps.append(float(np.diff(navigate(protocol, round_of("a")).affinity)[0, 0]))
@@ -124,7 +124,7 @@ def test_time_is_finished_tasks():
 
 
 def test_drawing_depends_on_the_rounds_generator_alone():
-    protocol = make_protocol()
+    protocol = make_protocol(explore=True)
     protocol.swarmloom_evolve(outcomes=[graded("a", 0, True), graded("a", 1, False)])
     first, again, other = (
         navigate(protocol, round_of("a", "a", seed=seed)).affinity for seed in (1, 1, 2)
@@ -149,7 +149,7 @@ def test_replayed_outcomes_give_the_same_state():
 
 
 def test_trails_stay_with_experts_when_the_crew_changes():
-    protocol = make_protocol(2, explore=False)
+    protocol = make_protocol(2)
     protocol.swarmloom_evolve(outcomes=[graded("a", 0, True)] * 9 + [graded("a", 1, False)] * 9)
     good, bad = navigate(protocol, round_of("a")).affinity[0]
     names = make_experts(3)
@@ -162,11 +162,11 @@ def test_trails_stay_with_experts_when_the_crew_changes():
 
 
 def test_snapshot_round_trip_into_another_crew():
-    protocol = make_protocol(2, explore=False)
+    protocol = make_protocol(2)
     protocol.swarmloom_evolve(outcomes=[graded("a", 0, True)] * 5)
     protocol.leave("a", "expert1", False, "manager", 3.0)
     crew = make_experts(2)[::-1]
-    other = make_protocol(crew, explore=False)
+    other = make_protocol(crew)
     other.swarmloom_restore(state=protocol.swarmloom_snapshot())
     np.testing.assert_array_equal(
         navigate(other, round_of("a", experts=crew)).affinity[0],
@@ -184,7 +184,7 @@ def test_members_word_is_capped_and_named():
 
 
 def test_member_that_contradicts_the_grades_loses_its_weight():
-    protocol = make_protocol(explore=False)
+    protocol = make_protocol()
     protocol.swarmloom_evolve(outcomes=[graded("a", 0, False)] * 30 + [graded("a", 1, True)] * 30)
     before = protocol.sense("a")
     protocol.leave("a", "expert0", True, "forger", 1000.0)
