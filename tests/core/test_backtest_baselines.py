@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.naive import baselines as naive
 
 from swarmloom.backtest import baseline_scores, bootstrap_interval, draw_stream, read_answers
 from swarmloom.backtest.answers import make_table
@@ -16,6 +15,7 @@ from swarmloom.backtest.baselines import best_per_topic, expert_scores, learning
 from swarmloom.backtest.costs import match_costs, read_costs
 from swarmloom.backtest.voting import cascade, log_odds_weights, vote
 from swarmloom.errors import InputError
+from tests.naive import baselines as naive
 
 
 @st.composite
