@@ -170,8 +170,8 @@ def replay_command(monkeypatch, tmp_path):
     """A long-running command that notes how it was called."""
     calls = []
 
-    def replay(speed: int = 1, resume: str = "") -> None:
-        calls.append((speed, resume, os.getcwd(), os.environ["SWARMLOOM_LEDGER__PATH"]))
+    def replay(speed: int = 1, resume: str = "", quiet: bool = False) -> None:
+        calls.append((speed, resume, quiet, os.getcwd(), os.environ["SWARMLOOM_LEDGER__PATH"]))
 
     module = ModuleType("replaying")
     module.replay = replay
@@ -185,14 +185,16 @@ def test_resume_starts_the_command_again_where_it_was_started(
     capsys, runs, path, replay_command, monkeypatch
 ):
     monkeypatch.setenv("SWARMLOOM_LEDGER__PATH", "elsewhere.sqlite")
-    code, _, error = typed(capsys, "resume", "last", "--ledger", path.name)
+    code, _, error = typed(capsys, "resume", "last", "--ledger", path.name, "--quiet")
     assert (code, error) == (0, "")
-    assert replay_command == [(2, runs[1], "/", str(path))]
+    assert replay_command == [(2, runs[1], True, "/", str(path))]
 
 
 def test_a_finished_run_is_left_alone(capsys, runs, replay_command):
     code, out, _ = typed(capsys, "resume", runs[0])
     assert (code, out) == (0, f"run {runs[0]} is finished: 1 of 1 tasks have their outcome\n")
+    code, out, _ = typed(capsys, "resume", runs[0], "--json")
+    assert (code, json.loads(out)["status"]) == (0, "finished")
     assert replay_command == []
 
 

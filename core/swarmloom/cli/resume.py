@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from swarmloom.cli.output import QuietFlag, console
-from swarmloom.cli.runs import LedgerFile, open_existing
+from swarmloom.cli.output import JsonFlag, QuietFlag, emit
+from swarmloom.cli.runs import LedgerFile, as_data, open_existing
 from swarmloom.errors import InputError
 from swarmloom.ledger import RunRecord
 
@@ -19,6 +20,7 @@ __all__ = ["resume"]
 def resume(
     run: Annotated[str, typer.Argument(help='A run\'s id, the beginning of one, or "last".')],
     ledger: LedgerFile = None,
+    json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Go on with a run that was interrupted, by the command that started it.
@@ -30,13 +32,14 @@ def resume(
         file = opened.path
     if record.status != "finished":
         assert file is not None
-        _start_again(record, file)
-    elif not quiet:
+        flags = [*(["--json"] if json else []), *(["--quiet"] if quiet else [])]
+        _start_again(record, file, flags)
+    else:
         tasks = f"{record.finished} of {record.tasks} tasks have their outcome"
-        console().print(f"run {record.id} is finished: {tasks}", highlight=False)
+        emit(as_data(record), json, lambda: f"run {record.id} is finished: {tasks}", quiet)
 
 
-def _start_again(record: RunRecord, ledger: Path) -> None:
+def _start_again(record: RunRecord, ledger: Path, flags: Sequence[str]) -> None:
     from swarmloom.cli import main
 
     arguments, folder = record.job.get("argv"), record.job.get("cwd")
@@ -50,4 +53,4 @@ def _start_again(record: RunRecord, ledger: Path) -> None:
     os.chdir(folder)
     # The command may find its ledger another way; here it is this one, wherever that says.
     os.environ["SWARMLOOM_LEDGER__PATH"] = str(ledger)
-    main([*arguments, "--resume", record.id])
+    main([*arguments, "--resume", record.id, *flags])

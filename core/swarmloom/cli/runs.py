@@ -14,7 +14,7 @@ from swarmloom.cli.output import JsonFlag, QuietFlag, emit
 from swarmloom.errors import InputError
 from swarmloom.ledger import Ledger, RunRecord, default_path
 
-__all__ = ["LedgerFile", "open_existing", "runs"]
+__all__ = ["LedgerFile", "as_data", "open_existing", "runs"]
 
 LedgerFile = Annotated[
     Path | None,
@@ -50,10 +50,11 @@ def runs(ledger: LedgerFile = None, json: JsonFlag = False, quiet: QuietFlag = F
     """List the runs on record, the oldest first."""
     with open_existing(ledger) as opened:
         records = opened.runs()
-    emit([_as_data(record) for record in records], json, lambda: _table(records), quiet)
+    emit([as_data(record) for record in records], json, lambda: _table(records), quiet)
 
 
-def _as_data(record: RunRecord) -> dict[str, object]:
+def as_data(record: RunRecord) -> dict[str, object]:
+    """Give a run's line as JSON-ready data."""
     return {
         "id": record.id,
         "started": record.started,
