@@ -324,8 +324,8 @@ class Panel:
     ) -> int:
         """Return the expert whose answer to a graded task is most worth buying, or -1 for none.
 
-        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked
-        that the audit allowance still affords; experts outside the pool wait
+        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked,
+        where the audit allowance affords it; experts outside the pool wait
         ``settings.audit_delay`` times as long, hopeless ones for ever.
 
         Parameters
@@ -338,7 +338,7 @@ class Panel:
             Who may be asked; all by default.
         """
         room = self._budget.audit_room(float(self.prices.sum())) - owed
-        wanted = self._auditable() & (self.prices <= room)
+        wanted = self._auditable()
         wanted[np.asarray(experts, np.int64)] = False
         if allowed is not None:
             wanted &= _mask(allowed, self.prices)
@@ -347,7 +347,10 @@ class Panel:
         # An expert dropped on bad luck gets its second chance here, and nowhere else.
         haste = np.where(self._pool, 1.0, self.settings.audit_delay)
         score = haste * (self._labels + 0.5) * np.sqrt(self.prices)
-        return int(np.argmin(np.where(wanted, score, np.inf)))
+        best = int(np.argmin(np.where(wanted, score, np.inf)))
+        # Where the best is too dear the allowance is saved up for it: buying the cheap ones
+        # instead would starve the strong.
+        return best if self.prices[best] <= room else -1
 
     def _auditable(self) -> BoolArray:
         return undominated(

@@ -82,4 +82,7 @@ class Budget:
         settings = self.settings
         allowed = settings.audit_share * self.spent
         allowed += settings.audit_root * math.sqrt(self.spent * price_sum)
+        if settings.target_cost is not None:
+            unspent = settings.target_cost * self.tasks - self.spent
+            allowed += settings.audit_unspent * max(unspent, 0.0)
         return allowed - self.audit_spent

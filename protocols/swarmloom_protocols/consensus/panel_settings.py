@@ -55,8 +55,9 @@ class PanelSettings:
         Most experts considered at a time.
     open_options : int
         Number of options assumed where a task's answer is free text.
-    audit_share, audit_root : float
-        Audits may cost ``audit_share * spent + audit_root * sqrt(spent * sum of prices)``.
+    audit_share, audit_root, audit_unspent : float
+        Audits may cost ``audit_share * spent + audit_root * sqrt(spent * sum of prices)`` and
+        ``audit_unspent`` times what the target would have allowed to spend so far and was not.
     audit_doubt, audit_delay : float
         Experts are audited unless dominated by ``audit_doubt`` errors; outside the pool
         ``audit_delay`` times less often.
@@ -93,6 +94,7 @@ class PanelSettings:
     open_options: int = 1000
     audit_share: float = 0.05
     audit_root: float = 1.0
+    audit_unspent: float = 0.1
     audit_doubt: float = 2.0
     audit_delay: float = 4.0
     jitter: float = 0.3

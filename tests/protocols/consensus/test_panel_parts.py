@@ -143,3 +143,26 @@ def test_calibration_compares_stated_confidence_with_grades():
     assert np.isnan(found.stated[5])
     assert found.overconfidence == pytest.approx((0.05 + 0.95 + 0.97 + 1.0 - 2) / 4)
     assert math.isnan(calibration(confidence, verdict, np.full(5, -1)).overconfidence)
+
+
+def test_audits_save_up_for_the_strong_instead_of_buying_the_cheap():
+    panel = Panel(
+        [1.0, 5.0], 1, PanelSettings(audit_share=0.1, audit_root=0.0), rng=np.random.default_rng(0)
+    )
+    for _ in range(5):
+        panel.grade(panel.record(0, 10, [0], [0], [1.0]), 0)
+    item = panel.record(0, 10, [], [], [])
+    panel.grade(item, 0)
+    assert panel.audit(item) == -1
+    panel.record(0, 10, [0], [0], [50.0])
+    assert panel.audit(item) == 1
+
+
+def test_unspent_money_goes_into_audits():
+    settings = PanelSettings(target_cost=2.0, audit_share=0.0, audit_root=0.0, audit_unspent=0.5)
+    panel = Panel([1.0, 1.0], 1, settings, rng=np.random.default_rng(0))
+    item = panel.record(0, 10, [0], [0], [1.0])
+    panel.grade(item, 0)
+    assert panel.audit(item) == -1
+    panel.record(0, 10, [0], [0], [1.0])
+    assert panel.audit(item) == 1
