@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         report = report_of(result, options, ledger)
     out = console()
     out.print(comparison_table(result.rows, experts=12))
-    out.print(f"\n{shares_line(result.shares)}", highlight=False)
+    out.print(f"\n{in_short(result)}", highlight=False)
+    out.print(shares_line(result.shares), highlight=False)
     for line in notes(result, options.graded):
         out.print(line, highlight=False)
     out.print(f"Report: {report}", highlight=False, soft_wrap=True)
@@ -133,6 +134,26 @@ def settings_for(options: argparse.Namespace, seed: int) -> object:
         None,
         swarm={"seed": seed, "window": options.window},
         plugins={"config": {"consensus": {"target_cost": options.target_cost}}},
+    )
+
+
+def in_short(result: Backtest) -> str:
+    """Compare the swarm with the best single model, and with the best cheap one."""
+    swarm = result.rows[0]
+    alone = [row for row in result.rows if row.kind == "expert"]
+    best = max(alone, key=lambda row: row.accuracy)
+    lead = 100 * (swarm.accuracy - best.accuracy)
+    said = (
+        f"The swarm is {abs(lead):.1f} points {'above' if lead >= 0 else 'below'} its best single "
+        f"model, {best.name}, at {swarm.cost / best.cost:.0%} of its cost."
+    )
+    cheap = [row for row in alone if row.cost <= best.cost / 2]
+    if not cheap:
+        return said
+    rival = max(cheap, key=lambda row: row.accuracy)
+    return (
+        f"{said} A single model at half that price or less, {rival.name}, "
+        f"reads {rival.accuracy:.1%} right at {rival.cost:.3g}."
     )
 
 

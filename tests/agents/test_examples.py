@@ -51,6 +51,8 @@ def test_the_digits_panel_runs_and_ends_with_table_shares_and_report(tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("swarm", "majority of all", "random expert", "CrewAI fixed", "strokes", "squint"):
         assert re.search(rf"^ ?{name}", done.stdout, re.MULTILINE), name
+    assert re.search(r"The swarm is [\d.]+ points (above|below) its best single model", done.stdout)
+    assert "A single model at half that price or less" in done.stdout
     assert "Shares in the decisions: " in done.stdout
     assert "20 % of the items" in done.stdout
     page = (tmp_path / "swarmloom-report" / "report.html").read_text(encoding="utf-8")
