@@ -60,10 +60,11 @@ def learned_trust(amounts, cells, depositors, fixed, passes=8):
             if known > 0 and size > 0:
                 rate = (others[0] + 0.5) / (known + 1)
                 variance = size * rate * (1 - rate) * (known + 1 + size) / (known + 2)
-                summed[who] += size * (amounts[0][mine] - size * rate) ** 2 / variance
-                total[who] += size
+                weight = size * known / (known + 1)
+                summed[who] += weight * (amounts[0][mine] - size * rate) ** 2 / variance
+                total[who] += weight
         for who, given in enumerate(fixed):
             if given is None:
-                ratio = summed[who] / total[who] if total[who] > 0 else 0.0
+                ratio = (summed[who] + 1) / (total[who] + 1)
                 trust[who] = 1.0 / max(1.0, ratio)
     return trust

@@ -19,10 +19,11 @@ def learned_trust(
     """Weigh depositors by the inverse of their squared Birge ratio.
 
     For each of a depositor's trails its successes are compared with what all others, weighted by
-    their own trust, say about the same cell. The mean of the squared standardised differences is
-    about 1 for an honest depositor; its evidence is divided by what exceeds 1, as the variance of
-    discrepant measurements is inflated by the squared Birge ratio (Birge 1932). Trust and pooled
-    rates depend on each other and are found by a few passes.
+    their own trust, say about the same cell. The mean of the squared standardised differences,
+    weighted by n·m/(m + 1) with n its observations and m theirs, is about 1 for an honest
+    depositor. Its evidence is divided by what exceeds 1, as the variance of discrepant
+    measurements is inflated by the squared Birge ratio (Birge 1932). Trust and pooled rates depend
+    on each other and are found by a few passes.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def learned_trust(
 def _squared_ratio(
     amounts: Float64Array, cells: IntArray, depositors: IntArray, trust: Float64Array
 ) -> Float64Array:
-    """Mean squared standardised difference of each depositor, weighted by observations."""
+    """Mean squared standardised difference of each depositor from the others."""
     size = amounts.sum(axis=0)
     others = _without_own(amounts * trust[depositors], cells)
     known = others.sum(axis=0)
@@ -63,10 +64,13 @@ def _squared_ratio(
     variance = size * rate * miss * (known + 1.0 + size) / (known + 2.0)
     gap = (amounts[0] - size * rate) ** 2
     squared = np.divide(gap, variance, out=np.zeros_like(gap), where=size > 0.0)
-    weight = np.where(known > 0.0, size, 0.0)
+    # Fading with what the others know, so that a rounding error of theirs weighs nothing.
+    weight = size * known / (known + 1.0)
     total = np.bincount(depositors, weight, len(trust))
     summed = np.bincount(depositors, weight * squared, len(trust))
-    return np.divide(summed, total, out=np.zeros_like(total), where=total > 0.0)
+    # One observation of agreeing: who can hardly be compared with others is believed.
+    ratio: Float64Array = (summed + 1.0) / (total + 1.0)
+    return ratio
 
 
 def _without_own(amounts: Float64Array, cells: IntArray) -> Float64Array:
