@@ -175,7 +175,7 @@ class CrewSession:
     # -- tasks ----------------------------------------------------------------------------------
 
     def open_id(self, task_id: str) -> str:
-        """Number a task that failed with everybody in an earlier part of the run as a new one."""
+        """Give a task that failed with everybody in an earlier part of the run a new id."""
         recorded = self.run.finished.get(task_id)
         if recorded is None or recorded.verdict.answer is not None:
             return task_id

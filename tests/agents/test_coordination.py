@@ -329,6 +329,80 @@ def test_other_crews_are_untouched(make_swarm: Any, pair: Crew, agent: Any, crew
         assert session.run.spent[0] == 0
 
 
+def test_streaming_and_conditional_tasks_work(make_swarm: Any, agent: Any, crew_task: Any) -> None:
+    from crewai.tasks.conditional_task import ConditionalTask
+
+    ann = agent("Ann")
+
+    def conditional(name: str, wanted: bool) -> ConditionalTask:
+        return ConditionalTask(
+            name=name,
+            description=name,
+            expected_output="it",
+            agent=ann,
+            condition=lambda output: wanted,
+        )
+
+    tasks = [crew_task("one", ann), conditional("skipped", False), conditional("done", True)]
+    crew = Crew(agents=[ann], tasks=tasks, stream=True)
+    with make_swarm().coordinating(crew) as session:
+        stream = crew.kickoff()
+        list(stream)
+        output = stream.result
+    assert [task.raw for task in output.tasks_output] == ["Ann did one", "", "Ann did done"]
+    assert session.result.calls == 2
+
+
+def test_the_crews_agents_can_be_asked_beside_their_tasks(make_swarm: Any, pair: Crew) -> None:
+    swarm = make_swarm()
+    with swarm.coordinating(pair):
+        pair.kickoff()
+        outcome = swarm.ask("What now?")
+    assert outcome.verdict.answer in {ballot.answer for ballot in outcome.ballots}
+    assert len(outcome.ballots) == 2
+
+
+def test_tasks_appended_while_the_crew_runs_are_coordinated(
+    make_swarm: Any, pair: Crew, crew_task: Any
+) -> None:
+    ann = pair.agents[0]
+
+    def more(output: TaskOutput) -> None:
+        pair.tasks.append(crew_task("three", ann))
+
+    pair.tasks[1].callback = more
+    with make_swarm().coordinating(pair) as session:
+        output = pair.kickoff()
+    assert output.raw == "Ann did three"
+    assert session.result.calls == 3
+    assert "_execute_core" not in vars(pair.tasks[2])
+
+
+def test_an_asynchronous_callback_is_awaited_in_both_worlds(
+    make_swarm: Any, agent: Any, crew_task: Any
+) -> None:
+    heard: list[str] = []
+
+    async def hear(output: TaskOutput) -> None:
+        await asyncio.sleep(0)
+        heard.append(output.raw)
+
+    ann = agent("Ann")
+    crew = Crew(agents=[ann], tasks=[crew_task("one", ann, callback=hear)])
+    with make_swarm().coordinating(crew):
+        crew.kickoff()
+        asyncio.run(crew.akickoff())
+    assert heard == ["Ann did one", "Ann did one"]
+
+
+def test_a_crew_kicked_off_in_another_thread_is_coordinated(make_swarm: Any, pair: Crew) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with make_swarm().coordinating(pair) as session, ThreadPoolExecutor(1) as pool:
+        pool.submit(pair.kickoff).result(60)
+    assert session.result.calls == 2
+
+
 # -- several kickoffs, resume, settings ------------------------------------------------------------
 
 
@@ -431,3 +505,45 @@ def test_tokens_and_costs_are_each_tasks_own_when_agents_share_a_model(
     assert session.result.cost == 2.0 * true_total
     assert sum(b.tokens for o in session.result.outcomes for b in o.ballots) == true_total
     assert output.token_usage.total_tokens >= true_total
+
+
+def test_agents_that_are_no_language_models_are_coordinated_too(
+    make_swarm: Any, agent: Any, crew_task: Any
+) -> None:
+    from swarmloom_agents.seams import BaseAgent
+
+    class Algorithm(BaseAgent):
+        fn: Any = None
+        step_callback: Any = None
+        function_calling_llm: Any = None
+
+        def execute_task(self, task: Any, context: Any = None, tools: Any = None) -> str:
+            return str(self.fn(task))
+
+        async def aexecute_task(self, task: Any, context: Any = None, tools: Any = None) -> str:
+            return str(self.fn(task))
+
+        def create_agent_executor(self, tools: Any = None) -> None: ...
+
+        def get_delegation_tools(self, agents: Any) -> list[Any]:
+            return []
+
+        def get_platform_tools(self, apps: Any) -> list[Any]:
+            return []
+
+        def get_mcp_tools(self, mcps: Any) -> list[Any]:
+            return []
+
+        @property
+        def last_messages(self) -> list[Any]:
+            return []
+
+    def broken(task: Any) -> str:
+        raise ZeroDivisionError("no")
+
+    first = Algorithm(role="First", goal="g", backstory="b", fn=broken)
+    second = Algorithm(role="Second", goal="g", backstory="b", fn=lambda task: task.name)
+    crew = Crew(agents=[first, second], tasks=[crew_task("one", first), crew_task("two", second)])
+    with make_swarm().coordinating(crew):
+        output = crew.kickoff()
+    assert _agents_and_answers(output) == [("Second", "one"), ("Second", "two")]

@@ -67,6 +67,7 @@ def test_a_tool_tells_the_model_what_it_did_wrong(make_swarm: Any) -> None:
     assert "'panel'" in said
 
 
+@pytest.mark.row("O10")
 def test_any_model_can_drive_the_tools(make_swarm: Any) -> None:
     def think(request: LLMRequest) -> str:
         if any("in_force" in str(m.get("content")) for m in request.messages[1:]):
@@ -109,6 +110,8 @@ def test_the_policy_leaves_a_good_swarm_alone(make_swarm: Any) -> None:
     assert swarm.weights == before
 
 
+@pytest.mark.row("O10")
+@pytest.mark.row("H7")
 def test_the_policy_acts_while_the_swarm_works(make_swarm: Any) -> None:
     swarm = _two_minds(make_swarm)
     swarm.set_weights({"good": 1.0, "bad": 1.2, "crewai": 0.0})

@@ -99,3 +99,12 @@ def test_the_guard_sees_models_of_the_crew_itself(
         guard_offline(crew)
     crew.manager_llm = None
     guard_offline(crew)
+
+
+def test_the_public_names_are_there_and_import_crewai_only_when_used(tmp_path: Path) -> None:
+    code = (
+        "import sys, swarmloom_agents as face; before = 'crewai' in sys.modules; "
+        "names = [getattr(face, name).__name__ for name in face.__all__]; "
+        "print(before, names == face.__all__, hasattr(face, 'Nothing'))"
+    )
+    assert _python(code, tmp_path) == "False True False"
