@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tests.naive import routing_score as naive
 
 from swarmloom import device
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
 from swarmloom_protocols.bio_routing.score_kernels import index_scores
+from tests.naive import routing_score as naive
 
 
 @st.composite

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tests.naive import decay as naive
 
 from swarmloom import device
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
 from swarmloom_protocols.stigmergy.decay_kernels import decayed, decayed_log_odds
+from tests.naive import decay as naive
 
 TINY = np.finfo(np.float32).smallest_normal
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6)
