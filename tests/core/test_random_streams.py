@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from tests.naive import philox as naive
 
 from swarmloom import device
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom.random_streams import philox, uniform, uniforms
+from tests.naive import philox as naive
 
 WORD = st.integers(0, 2**64 - 1)
 

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from tests.core.rounds import make_experts, make_round
 
 from swarmloom.errors import InputError
 from swarmloom.mixing import mix
@@ -21,6 +20,7 @@ from swarmloom_plugins.entanglement import (
     swarmloom_register_protocols,
     swarmloom_register_tools,
 )
+from tests.core.rounds import make_experts, make_round
 
 MODES = ("shared_seed", "ghz", "w")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.core.swarms import inline, make_swarm
 
 from swarmloom.types import Task
+from tests.core.swarms import inline, make_swarm
 
 
 def run(weight=1.0, purpose="spread", mode="shared_seed", topic=str):

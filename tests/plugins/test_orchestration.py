@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy import sparse
-from tests.core.rounds import make_experts, make_round
 
 from swarmloom.mixing import mix
 from swarmloom.types import Ballot, Expert, Mixture, Outcome, Proposal, Task, Verdict
@@ -19,6 +18,7 @@ from swarmloom_plugins.orchestration import (
     swarmloom_register_protocols,
     swarmloom_register_tools,
 )
+from tests.core.rounds import make_experts, make_round
 
 CODE = frozenset({"code"})
 

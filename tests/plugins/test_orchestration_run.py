@@ -6,9 +6,9 @@ import json
 from collections import Counter
 
 import pytest
-from tests.core.swarms import inline, make_swarm
 
 from swarmloom.types import Task
+from tests.core.swarms import inline, make_swarm
 
 CODE = frozenset({"code"})
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tests.naive import decay, philox, routing_score
 
 from swarmloom.random_streams import uniforms
 from swarmloom_protocols.bio_routing.score_kernels import index_scores
 from swarmloom_protocols.stigmergy.decay_kernels import decayed, decayed_log_odds
+from tests.naive import decay, philox, routing_score
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numba
 import pytest
-from tests.protocols.cuda_cases import CASES
 
 import swarmloom
 import swarmloom_protocols
 from swarmloom import cuda
 from swarmloom.errors import DeviceError
+from tests.protocols.cuda_cases import CASES
 
 SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.protocols.cuda_cases import CASES
 
 import swarmloom
 import swarmloom_protocols
 from swarmloom import cuda
+from tests.protocols.cuda_cases import CASES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NO_DEVICE = cuda.problem()

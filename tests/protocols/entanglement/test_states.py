@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from tests.naive import entanglement as naive
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.entanglement.states import (
@@ -20,6 +19,7 @@ from swarmloom_protocols.entanglement.states import (
     sample_w,
     w_election,
 )
+from tests.naive import entanglement as naive
 
 SHOTS = 40_000
 X, Y = 0.0, math.pi / 2

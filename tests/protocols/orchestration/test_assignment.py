@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from swarmloom.errors import InputError
+from swarmloom_protocols.orchestration.assignment import solve_linear, solve_priced
 from tests.naive.orchestration import (
     best_assignment,
     is_feasible,
     textbook_assignment,
     value_of,
 )
-
-from swarmloom.errors import InputError
-from swarmloom_protocols.orchestration.assignment import solve_linear, solve_priced
 
 
 @st.composite

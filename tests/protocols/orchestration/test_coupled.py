@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from tests.naive.orchestration import best_assignment, is_feasible, value_of
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.orchestration.assignment import solve_linear
 from swarmloom_protocols.orchestration.coupled import assignment_value, solve_coupled
+from tests.naive.orchestration import best_assignment, is_feasible, value_of
 
 
 def random_problem(seed, tasks, experts, density=0.3):

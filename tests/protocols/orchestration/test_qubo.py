@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from tests.naive.orchestration import best_assignment, is_feasible, qubo_energies, value_of
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.orchestration.qubo import (
@@ -19,6 +18,7 @@ from swarmloom_protocols.orchestration.qubo import (
     minimise_exhaustively,
     qubo_to_ising,
 )
+from tests.naive.orchestration import best_assignment, is_feasible, qubo_energies, value_of
 
 
 def random_qubo(seed, size):
