@@ -18,6 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel_budget import Budget
+from swarmloom_protocols.consensus.panel_checks import (
+    checked_calls,
+    checked_costs,
+    checked_mask,
+    checked_prices,
+)
 from swarmloom_protocols.consensus.panel_history import Journal
 from swarmloom_protocols.consensus.panel_learning import Learner, Rates
 from swarmloom_protocols.consensus.panel_likelihood import (
@@ -104,7 +110,7 @@ class Panel:
         rng: np.random.Generator,
     ) -> None:
         self.settings = settings or PanelSettings()
-        self.prices = _checked_prices(prices)
+        self.prices = checked_prices(prices)
         if n_topics < 1:
             raise InputError(f"n_topics = {n_topics}: must be at least 1")
         self.n_topics = n_topics
@@ -163,8 +169,12 @@ class Panel:
         InputError
             Topic, experts or answers out of range, or an expert named twice.
         """
-        asked, given = self._checked_calls(topic, experts, answers)
-        free = np.ones(self.n_experts, np.bool_) if allowed is None else _mask(allowed, self.prices)
+        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
+        free = (
+            np.ones(self.n_experts, np.bool_)
+            if allowed is None
+            else checked_mask(allowed, self.n_experts)
+        )
         key = (topic, n_options, asked.tobytes(), given.tobytes(), free.tobytes())
         if asked.shape[0] > 1:
             return self._look_ahead(topic, n_options, asked, given, free)
@@ -195,7 +205,7 @@ class Panel:
         self, topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
     ) -> Belief:
         """Return the probability of each distinct answer given. Arguments as in `values`."""
-        asked, given = self._checked_calls(topic, experts, answers)
+        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
         options = self._options(n_options, given)
         evidence = self._room(given)
         log_rates = np.log(option_rates(self._rates.topical[topic], options))
@@ -267,8 +277,8 @@ class Panel:
         int
             Item number, for `grade`, `audit` and `add_answer`.
         """
-        asked, given = self._checked_calls(topic, experts, answers)
-        paid = _checked_costs(costs, asked.shape[0])
+        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
+        paid = checked_costs(costs, asked.shape[0])
         chance = self.posterior(topic, n_options, asked, given).answers
         verdict = int(np.argmax(chance)) if chance.shape[0] else EMPTY
         confidence = float(chance[verdict]) if verdict >= 0 else 0.0
@@ -341,7 +351,7 @@ class Panel:
         wanted = self._auditable()
         wanted[np.asarray(experts, np.int64)] = False
         if allowed is not None:
-            wanted &= _mask(allowed, self.prices)
+            wanted &= checked_mask(allowed, self.n_experts)
         if not wanted.any():
             return -1
         # An expert dropped on bad luck gets its second chance here, and nowhere else.
@@ -369,7 +379,7 @@ class Panel:
             raise InputError(f"expert {expert}: unknown, or has answered item {item} already")
         if answer < EMPTY:
             raise InputError(f"answer = {answer}: must be -1 or more")
-        _checked_costs([cost], 1)
+        checked_costs([cost], 1)
         self._journal.add_later(item, expert, answer, cost)
         self._labels[expert] += self._journal["truth"][item] >= 0
         self._calls[expert] += 1
@@ -475,23 +485,6 @@ class Panel:
 
     # Checks.
 
-    def _checked_calls(
-        self, topic: int, experts: ArrayLike, answers: ArrayLike
-    ) -> tuple[IntArray, IntArray]:
-        asked, given = np.asarray(experts, np.int64), np.asarray(answers, np.int64)
-        if not 0 <= topic < self.n_topics:
-            raise InputError(f"topic = {topic}: must be 0 to {self.n_topics - 1}")
-        if asked.ndim != 1 or asked.shape != given.shape:
-            raise InputError(f"experts {asked.shape} and answers {given.shape}: want two lists")
-        listed = asked.tolist()
-        if listed and not 0 <= min(listed) <= max(listed) < self.n_experts:
-            raise InputError(f"experts = {listed}: must be 0 to {self.n_experts - 1}")
-        if len(set(listed)) < len(listed):
-            raise InputError(f"experts = {listed}: an expert is named twice")
-        if listed and min(given.tolist()) < EMPTY:
-            raise InputError(f"answers = {given.tolist()}: must be -1 or more")
-        return asked, given
-
     def _check_item(self, item: int) -> None:
         if not 0 <= item < len(self._journal):
             raise InputError(f"item = {item}: {len(self._journal)} tasks have been recorded")
@@ -500,28 +493,3 @@ class Panel:
 def _with_copies(rows: FloatArray, count: int) -> FloatArray:
     """Add copies of the first row at the end."""
     return np.concatenate([rows, np.repeat(rows[:1], count, axis=0)])
-
-
-def _checked_prices(prices: ArrayLike) -> FloatArray:
-    """Return the prices as a read-only array of its own."""
-    checked = np.array(prices, np.float64)
-    if checked.ndim != 1 or checked.shape[0] == 0:
-        raise InputError(f"prices of shape {checked.shape}: must be a list of one or more")
-    if not (np.isfinite(checked).all() and (checked >= 0).all()):
-        raise InputError(f"prices = {checked.tolist()}: must be finite and not negative")
-    checked.flags.writeable = False
-    return checked
-
-
-def _checked_costs(costs: ArrayLike, calls: int) -> FloatArray:
-    checked = np.asarray(costs, np.float64)
-    if checked.shape != (calls,) or not (np.isfinite(checked).all() and (checked >= 0).all()):
-        raise InputError(f"costs = {checked.tolist()}: must be {calls} finite numbers >= 0")
-    return checked
-
-
-def _mask(allowed: ArrayLike, prices: FloatArray) -> BoolArray:
-    mask = np.asarray(allowed, np.bool_)
-    if mask.shape != prices.shape:
-        raise InputError(f"allowed of shape {mask.shape}: must be {prices.shape}")
-    return mask

@@ -1,0 +1,58 @@
+"""Checks of what a panel is given."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from swarmloom.errors import InputError
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
+from swarmloom_protocols.consensus.panel_likelihood import EMPTY
+
+__all__ = ["checked_calls", "checked_costs", "checked_mask", "checked_prices"]
+
+
+def checked_calls(
+    topic: int, experts: ArrayLike, answers: ArrayLike, n_topics: int, n_experts: int
+) -> tuple[IntArray, IntArray]:
+    """Return experts and answers as arrays; refuse what is out of range or named twice."""
+    asked, given = np.asarray(experts, np.int64), np.asarray(answers, np.int64)
+    if not 0 <= topic < n_topics:
+        raise InputError(f"topic = {topic}: must be 0 to {n_topics - 1}")
+    if asked.ndim != 1 or asked.shape != given.shape:
+        raise InputError(f"experts {asked.shape} and answers {given.shape}: want two lists")
+    listed = asked.tolist()
+    if listed and not 0 <= min(listed) <= max(listed) < n_experts:
+        raise InputError(f"experts = {listed}: must be 0 to {n_experts - 1}")
+    if len(set(listed)) < len(listed):
+        raise InputError(f"experts = {listed}: an expert is named twice")
+    if listed and min(given.tolist()) < EMPTY:
+        raise InputError(f"answers = {given.tolist()}: must be -1 or more")
+    return asked, given
+
+
+def checked_prices(prices: ArrayLike) -> FloatArray:
+    """Return the prices as a read-only array of its own."""
+    checked = np.array(prices, np.float64)
+    if checked.ndim != 1 or checked.shape[0] == 0:
+        raise InputError(f"prices of shape {checked.shape}: must be a list of one or more")
+    if not (np.isfinite(checked).all() and (checked >= 0).all()):
+        raise InputError(f"prices = {checked.tolist()}: must be finite and not negative")
+    checked.flags.writeable = False
+    return checked
+
+
+def checked_costs(costs: ArrayLike, calls: int) -> FloatArray:
+    """Return the costs of so many calls."""
+    checked = np.asarray(costs, np.float64)
+    if checked.shape != (calls,) or not (np.isfinite(checked).all() and (checked >= 0).all()):
+        raise InputError(f"costs = {checked.tolist()}: must be {calls} finite numbers >= 0")
+    return checked
+
+
+def checked_mask(allowed: ArrayLike, n_experts: int) -> BoolArray:
+    """Return one flag an expert."""
+    mask = np.asarray(allowed, np.bool_)
+    if mask.shape != (n_experts,):
+        raise InputError(f"allowed of shape {mask.shape}: must be ({n_experts},)")
+    return mask
