@@ -120,8 +120,10 @@ def _run_crew(
     from swarmloom.swarm import Swarm
     from swarmloom_agents.coordination import coordinate
     from swarmloom_agents.offline import guard_offline, silence
-    from swarmloom_agents.projects import load_project, make_offline
+    from swarmloom_agents.projects import load_environment, load_project, make_offline
 
+    if model is None:
+        load_environment(project)
     loaded = load_project(project)
     if model is not None:
         make_offline(loaded.crew, model)

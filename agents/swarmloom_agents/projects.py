@@ -20,7 +20,7 @@ from swarmloom.errors import ConfigurationError
 from swarmloom_agents.llms import OfflineLLM
 from swarmloom_agents.seams import LLM, BaseAgent, Crew, load_crew, load_crew_from_definition
 
-__all__ = ["LoadedCrew", "intercepted_models", "load_project", "make_offline"]
+__all__ = ["LoadedCrew", "intercepted_models", "load_environment", "load_project", "make_offline"]
 
 _DEFINITIONS = ("crew.jsonc", "crew.json")
 _LOOKED_FOR = (
@@ -80,6 +80,20 @@ def load_project(path: Path) -> LoadedCrew:
         ) from error
     except Exception as error:
         raise ConfigurationError(f"cannot build the crew of {source}: {error}") from error
+
+
+def load_environment(path: Path) -> None:
+    """Read the ``.env`` file of a project, as ``crewai run`` does; what is set already wins.
+
+    Parameters
+    ----------
+    path : Path
+        The project's folder, or a file in it.
+    """
+    from dotenv import load_dotenv
+
+    folder = path if path.is_dir() else path.parent
+    load_dotenv(folder / ".env")
 
 
 def _find(folder: Path) -> Path:

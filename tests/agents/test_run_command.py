@@ -125,6 +125,28 @@ def test_wrong_usage_is_explained(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("offline", "answer"), [(False, "from .env"), (True, "no key")])
+def test_a_projects_dotenv_file_counts_unless_the_run_is_offline(
+    offline: bool, answer: str, place: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARMLOOM_TEST_KEY", "is put back")
+    monkeypatch.delenv("SWARMLOOM_TEST_KEY")
+    project = place / "project"
+    project.mkdir()
+    (project / ".env").write_text("SWARMLOOM_TEST_KEY='from .env'\n")
+    (project / "crew.py").write_text(
+        "import os\n"
+        "from crewai import Agent, Crew, Task\n"
+        "from swarmloom_agents import FunctionLLM\n"
+        "llm = FunctionLLM(function=lambda r: os.environ.get('SWARMLOOM_TEST_KEY', 'no key'))\n"
+        "ann = Agent(role='Ann', goal='g', backstory='b', llm=llm)\n"
+        "crew = Crew(agents=[ann], tasks=[Task(description='d', expected_output='e', agent=ann)])\n"
+    )
+    flags = ("--offline", "answers.json") if offline else ()
+    assert _swarmloom("run", "--crew", project, "--json", *flags) == 0
+    assert json.loads(capsys.readouterr().out)["answer"] == answer
+
+
 def _configured(place: Path) -> None:
     (place / "swarm.toml").write_text(
         'tasks = "tasks.jsonl"\n'
