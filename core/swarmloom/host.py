@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any
 
 import pluggy
 
@@ -20,7 +20,7 @@ from swarmloom.config_errors import key_name
 from swarmloom.errors import ConfigurationError, PluginError, SwarmloomError
 from swarmloom.events import EventKind
 from swarmloom.markers import ENTRY_POINT_GROUP, PROJECT
-from swarmloom.plugin_contributions import collect, plugin_parts
+from swarmloom.plugin_contributions import check_clash, collect, merged, plugin_parts
 from swarmloom.plugin_discovery import (
     InstalledPlugin,
     installed_plugins,
@@ -28,11 +28,11 @@ from swarmloom.plugin_discovery import (
 )
 from swarmloom.plugin_guard import Attributed, Validator, guarded
 from swarmloom.plugin_records import (
-    Contributions,
     KnownPlugin,
     Part,
     PluginRecord,
     PluginState,
+    describe_error,
 )
 from swarmloom.protocol import ManagerTool, Pattern, ProtocolConfig, ReportPanel
 
@@ -179,7 +179,9 @@ class PluginHost:
         """
         with self._lock:
             if name in self._plugins:
-                raise PluginError(f"there is a plugin {name!r} already: {self._origin(name)}")
+                raise PluginError(
+                    f"there is a plugin {name!r} already: {self._plugins[name].origin}"
+                )
             known = KnownPlugin(name, lambda: plugin, source, essential=essential)
             self._plugins[name] = known
             if name in self.settings.disable and not essential:
@@ -290,7 +292,7 @@ class PluginHost:
             if plugin.essential:
                 raise error
             plugin.failures += 1
-            plugin.errors.append(f"{hook}: {_describe(error)}")
+            plugin.errors.append(f"{hook}: {describe_error(error)}")
             over = plugin.active and plugin.failures >= self.settings.max_failures
             if over:
                 self._quarantine(plugin)
@@ -300,13 +302,11 @@ class PluginHost:
     def _report_failure(self, plugin: KnownPlugin, hook: str, error: Exception, over: bool) -> None:
         # An event is shown to the observers, so that a failing observer must not cause one.
         if hook != "swarmloom_observe":
-            data = {"plugin": plugin.name, "hook": hook, "error": _describe(error)}
+            data = {"plugin": plugin.name, "hook": hook, "error": describe_error(error)}
             self._emit(EventKind.PLUGIN_FAILED, data)
         if over:
-            reason = plugin.errors[-1]
-            _logger.error("plugin %s is quarantined: %s", plugin.name, reason)
-            data = {"plugin": plugin.name, "failures": str(plugin.failures), "reason": reason}
-            self._emit(EventKind.PLUGIN_QUARANTINED, data)
+            _logger.error("plugin %s is quarantined: %s", plugin.name, plugin.errors[-1])
+            self._announce_quarantine(plugin)
 
     def _quarantine(self, plugin: KnownPlugin) -> None:
         plugin.state = PluginState.QUARANTINED
@@ -355,10 +355,10 @@ class PluginHost:
     def _refresh(self) -> None:
         active = [plugin for plugin in self._plugins.values() if plugin.active]
         brought = [plugin.contributions for plugin in active]
-        self.protocols: Mapping[str, object] = _merged(one.protocols for one in brought)
-        self.configs: Mapping[str, ProtocolConfig] = _merged(one.configs for one in brought)
-        self.patterns: Mapping[str, Pattern] = _merged(one.patterns for one in brought)
-        self.tools: Mapping[str, ManagerTool] = _merged(one.tools for one in brought)
+        self.protocols: Mapping[str, object] = merged(one.protocols for one in brought)
+        self.configs: Mapping[str, ProtocolConfig] = merged(one.configs for one in brought)
+        self.patterns: Mapping[str, Pattern] = merged(one.patterns for one in brought)
+        self.tools: Mapping[str, ManagerTool] = merged(one.tools for one in brought)
         self.panels: tuple[ReportPanel, ...] = tuple(
             panel for one in brought for panel in one.panels.values()
         )
@@ -372,30 +372,17 @@ class PluginHost:
     def _noted(self, found: InstalledPlugin) -> KnownPlugin:
         taken = found.name in self._plugins
         name = f"{found.name}@{found.distribution}" if taken else found.name
-        plugin = KnownPlugin(
-            name=name,
-            load=found.entry_point.load,
-            source=found.entry_point.value,
-            version=found.version,
-            distribution=found.distribution,
-        )
-        self._plugins[name] = plugin
+        plugin = self._plugins[name] = KnownPlugin.installed(found, name)
         if taken:
-            message = f"the name {found.name!r} is taken by {self._origin(found.name)}"
+            message = f"the name {found.name!r} is taken by {self._plugins[found.name].origin}"
             self._quarantine_newcomer(plugin, PluginError(message))
         return plugin
 
     def _note_other_version(self, found: InstalledPlugin) -> None:
         name = f"{found.name}@{found.api}"
-        self._plugins[name] = KnownPlugin(
-            name=name,
-            load=found.entry_point.load,
-            source=found.entry_point.value,
-            version=found.version,
-            distribution=found.distribution,
-            state=PluginState.OTHER_API,
-            errors=[f"installed for API {found.api}; this swarmloom speaks v1"],
-        )
+        plugin = self._plugins[name] = KnownPlugin.installed(found, name)
+        plugin.state = PluginState.OTHER_API
+        plugin.errors.append(f"installed for API {found.api}; this swarmloom speaks v1")
 
     def _activate_or_quarantine(self, plugin: KnownPlugin) -> None:
         try:
@@ -411,14 +398,18 @@ class PluginHost:
         except SwarmloomError:
             raise
         except Exception as error:  # A stranger may raise anything at its import.
-            message = f"plugin {plugin.name!r} cannot be let in: {_describe(error)}"
+            message = f"plugin {plugin.name!r} cannot be let in: {describe_error(error)}"
             raise PluginError(message) from error
 
     def _quarantine_newcomer(self, plugin: KnownPlugin, error: Exception) -> None:
         plugin.state = PluginState.QUARANTINED
-        plugin.errors.append(_describe(error))
+        plugin.errors.append(describe_error(error))
         _logger.error("plugin %s is quarantined: %s", plugin.name, error, exc_info=error)
-        data = {"plugin": plugin.name, "failures": 0, "reason": plugin.errors[-1]}
+        self._announce_quarantine(plugin)
+
+    def _announce_quarantine(self, plugin: KnownPlugin) -> None:
+        reason = plugin.errors[-1]
+        data = {"plugin": plugin.name, "failures": plugin.failures, "reason": reason}
         self._emit(EventKind.PLUGIN_QUARANTINED, data)
 
     def _activate(self, plugin: KnownPlugin) -> None:
@@ -442,7 +433,7 @@ class PluginHost:
 
     def _load(self, plugin: KnownPlugin) -> None:
         """Import the plugin, check its hooks and collect what it brings."""
-        loaded = _loaded(plugin)
+        loaded = plugin.imported()
         own = plugin_parts(self._manager, plugin.name, plugin.name, loaded)
         brought = collect(own, self.settings)
         parts = [own]
@@ -474,10 +465,12 @@ class PluginHost:
     def _check_clashes(self, newcomer: KnownPlugin) -> None:
         for name in newcomer.contributions.protocols:
             if name != newcomer.name and name in self._plugins:
-                raise PluginError(f"the protocol name {name!r} is taken by {self._origin(name)}")
+                raise PluginError(
+                    f"the protocol name {name!r} is taken by {self._plugins[name].origin}"
+                )
         for other in self._plugins.values():
             if other is not newcomer and other.active:
-                _check_clash(newcomer.contributions, other, self._origin(other.name))
+                check_clash(newcomer.contributions, other.contributions, other.origin)
 
     def _owner(self, name: str) -> KnownPlugin | None:
         if name in self._plugins:
@@ -508,37 +501,6 @@ class PluginHost:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return hint or f"; known: {', '.join(known)}"
 
-    def _origin(self, name: str) -> str:
-        plugin = self._plugins[name]
-        if plugin.distribution:
-            return f"{plugin.source} of {plugin.distribution} {plugin.version}"
-        return f"{name!r} ({plugin.source})"
-
     def _emit(self, kind: str, data: Mapping[str, Any]) -> None:
         if self._on_event is not None:
             self._on_event(kind, data)
-
-
-def _loaded(plugin: KnownPlugin) -> object:
-    try:
-        return plugin.load()
-    except SystemExit as error:
-        raise PluginError(f"{plugin.source} exits when it is imported ({error})") from error
-
-
-def _merged(mappings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: value for mapping in mappings for name, value in mapping.items()}
-
-
-def _check_clash(newcomer: Contributions, other: KnownPlugin, origin: str) -> None:
-    for kind in ("protocols", "patterns", "tools", "panels"):
-        mine = cast("dict[str, Any]", getattr(newcomer, kind))
-        for name in mine:
-            if name in getattr(other.contributions, kind):
-                raise PluginError(f"the {kind[:-1]} name {name!r} is taken by {origin}")
-
-
-def _describe(error: BaseException) -> str:
-    if isinstance(error, PluginError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

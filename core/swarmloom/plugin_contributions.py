@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pluggy
 from pydantic import ValidationError
@@ -15,7 +16,9 @@ from swarmloom.plugin_guard import hook_functions
 from swarmloom.plugin_records import Contributions, Part
 from swarmloom.protocol import ManagerTool, Pattern, ProtocolConfig, ProtocolType, ReportPanel
 
-__all__ = ["collect", "plugin_parts"]
+__all__ = ["check_clash", "collect", "merged", "plugin_parts"]
+
+_KINDS = ("protocols", "patterns", "tools", "panels")
 
 
 def plugin_parts(manager: pluggy.PluginManager, label: str, name: str, instance: object) -> Part:
@@ -80,6 +83,32 @@ def collect(part: Part, settings: PluginSettings) -> Contributions:
         if one.hook in registers:
             one(register=registers[one.hook])
     return brought
+
+
+def check_clash(newcomer: Contributions, other: Contributions, origin: str) -> None:
+    """Refuse a newcomer that brings something of a name that is taken.
+
+    Parameters
+    ----------
+    newcomer, other : Contributions
+        What the two plugins bring.
+    origin : str
+        Where the other one comes from, for the message.
+
+    Raises
+    ------
+    PluginError
+        Naming what is taken, and by whom.
+    """
+    for kind in _KINDS:
+        for name in getattr(newcomer, kind):
+            if name in getattr(other, kind):
+                raise PluginError(f"the {kind[:-1]} name {name!r} is taken by {origin}")
+
+
+def merged(mappings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put what several plugins bring into one mapping."""
+    return {name: value for mapping in mappings for name, value in mapping.items()}
 
 
 def _protocol_name(protocol: type[ProtocolType]) -> str:

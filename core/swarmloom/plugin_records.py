@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
+from swarmloom.errors import PluginError
+from swarmloom.plugin_discovery import OWN_DISTRIBUTION, InstalledPlugin
 from swarmloom.plugin_guard import HookFunction
 from swarmloom.protocol import ManagerTool, Pattern, ProtocolConfig, ReportPanel
 
-__all__ = ["Contributions", "KnownPlugin", "Part", "PluginRecord", "PluginState"]
+__all__ = [
+    "Contributions",
+    "KnownPlugin",
+    "Part",
+    "PluginRecord",
+    "PluginState",
+    "describe_error",
+]
 
 
 class PluginState(StrEnum):
@@ -127,6 +137,25 @@ class KnownPlugin:
     failures: int = 0
     errors: list[str] = field(default_factory=list)
 
+    @classmethod
+    def installed(cls, found: InstalledPlugin, name: str) -> Self:
+        """Note a plugin that was found by its entry point."""
+        point = found.entry_point
+        return cls(name, point.load, point.value, found.version, found.distribution)
+
+    def imported(self) -> object:
+        """Import the plugin; one that wants to leave the process has failed.
+
+        Raises
+        ------
+        PluginError
+            If it exits. Whatever else it raises is raised.
+        """
+        try:
+            return self.load()
+        except SystemExit as error:
+            raise PluginError(f"{self.source} exits when it is imported ({error})") from error
+
     @property
     def active(self) -> bool:
         """Whether its hooks are called."""
@@ -135,7 +164,14 @@ class KnownPlugin:
     @property
     def built_in(self) -> bool:
         """Whether swarmloom itself brought it."""
-        return self.distribution == "swarmloom" or self.essential
+        return self.distribution == OWN_DISTRIBUTION or self.essential
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for messages."""
+        if self.distribution:
+            return f"{self.source} of {self.distribution} {self.version}"
+        return f"{self.name!r} ({self.source})"
 
     def record(self) -> PluginRecord:
         """Say how it stands."""
@@ -151,3 +187,10 @@ class KnownPlugin:
             failures=self.failures,
             errors=tuple(self.errors),
         )
+
+
+def describe_error(error: BaseException) -> str:
+    """Say in one line what went wrong."""
+    if isinstance(error, PluginError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -266,7 +266,8 @@ def test_shell_completion_knows_commands_and_their_options(shell):
     assert "--json" in complete("swarmloom plugins --js")
 
 
-def test_colours_obey_no_color():
+def test_colours_obey_no_color(monkeypatch):
+    monkeypatch.setenv("SWARMLOOM_PLUGINS__ENABLE", '["patterns"]')
     code = "from swarmloom.cli import main; main(['plugins'])"
     green = "\x1b[32mactive"
     assert green in run_python(code, FORCE_COLOR="1", TERM="xterm")

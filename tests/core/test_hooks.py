@@ -25,7 +25,7 @@ def recorder(calls):
 
 def noting(doc, calls):
     def note(*values, **named):
-        calls.setdefault(doc.name, {**dict(zip(doc.arguments, values)), **named})
+        calls.setdefault(doc.name, {**dict(zip(doc.arguments, values, strict=False)), **named})
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kind) for name in doc.arguments]
