@@ -9,14 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import pluggy
 
 from swarmloom import hookspecs
 from swarmloom.config import PluginSettings
-from swarmloom.config_errors import key_name
 from swarmloom.errors import ConfigurationError, PluginError, SwarmloomError
 from swarmloom.events import EventKind
 from swarmloom.markers import ENTRY_POINT_GROUP, PROJECT
@@ -27,6 +25,7 @@ from swarmloom.plugin_discovery import (
     plugins_of_other_versions,
 )
 from swarmloom.plugin_guard import Attributed, Validator, guarded
+from swarmloom.plugin_names import check_names, owner, suggestion
 from swarmloom.plugin_records import (
     KnownPlugin,
     Part,
@@ -76,8 +75,7 @@ class PluginHost:
     Examples
     --------
     >>> from swarmloom.config import PluginSettings
-    from swarmloom.config_errors import key_name
-    >>> host = PluginHost(PluginSettings(enable=[]))
+        >>> host = PluginHost(PluginSettings(enable=[]))
     >>> host.discover()
     >>> host.hook.swarmloom_snapshot()
     []
@@ -131,25 +129,8 @@ class PluginHost:
         PluginError
             If a required plugin is missing, disabled or quarantined.
         """
-        settings = self.settings
-        for key, names in (
-            ("required", settings.required),
-            ("enable", settings.enable or ()),
-            ("disable", settings.disable),
-            ("config", settings.config),
-        ):
-            for name in names:
-                self._check_known(key, name)
-        for name in settings.config:
-            plugin = self._find(name)
-            if plugin.active and name not in plugin.contributions.configs:
-                where = self._located("plugins", "config", name)
-                raise ConfigurationError(f"{where}: plugin {name!r} has no settings")
-        for name in settings.required:
-            plugin = self._find(name)
-            if not plugin.active:
-                why = "; ".join(plugin.errors) or "the configuration disables it"
-                raise PluginError(f"plugin {name!r} is required but {plugin.state}: {why}")
+        with self._lock:
+            check_names(self.settings, self._plugins)
 
     def add(
         self, plugin: object, name: str, *, source: str = "added", essential: bool = False
@@ -473,33 +454,13 @@ class PluginHost:
                 check_clash(newcomer.contributions, other.contributions, other.origin)
 
     def _owner(self, name: str) -> KnownPlugin | None:
-        if name in self._plugins:
-            return self._plugins[name]
-        owners = (p for p in self._plugins.values() if name in p.contributions.protocols)
-        return next(owners, None)
+        return owner(self._plugins, name)
 
     def _find(self, name: str) -> KnownPlugin:
         plugin = self._owner(name)
         if plugin is None:
-            raise PluginError(f"there is no plugin {name!r}{self._suggestion(name)}")
+            raise PluginError(f"there is no plugin {name!r}{suggestion(self._plugins, name)}")
         return plugin
-
-    def _check_known(self, key: str, name: str) -> None:
-        if self._owner(name) is not None:
-            return
-        where = self._located("plugins", key)
-        message = f"{where} names {name!r}, which is not installed{self._suggestion(name)}"
-        raise PluginError(message) if key == "required" else ConfigurationError(message)
-
-    def _located(self, *key: str) -> str:
-        origin = self.settings.origin(key)
-        return f"{origin}: {key_name(key)}" if origin else key_name(key)
-
-    def _suggestion(self, name: str) -> str:
-        known = list(self._plugins)
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return hint or f"; known: {', '.join(known)}"
 
     def _emit(self, kind: str, data: Mapping[str, Any]) -> None:
         if self._on_event is not None:
