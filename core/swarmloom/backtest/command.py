@@ -177,7 +177,7 @@ def notes(result: Backtest, graded: float) -> list[str]:
     if len(result.runs) > 1:
         lines.append(
             f"Means of {len(result.runs)} random orders, ± the sample standard deviation; the "
-            "figures below show the first."
+            "report's figures show the first."
         )
     return lines
 
