@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 
 from swarmloom.execution import Executor
+from swarmloom.manager_tools import KERNEL_TOOLS
 from swarmloom.markers import hookimpl
+from swarmloom.protocol import ManagerTool
 from swarmloom.types import Assignment, Ballot, IntArray, Mixture, Round, Verdict
 
 __all__ = ["KernelDefaults", "greedy_decision", "majority_verdict"]
@@ -93,6 +95,12 @@ class KernelDefaults:
     def __init__(self, executor: Executor, quorum: int) -> None:
         self._executor = executor
         self._quorum = quorum
+
+    @hookimpl
+    def swarmloom_register_tools(self, register: Callable[[ManagerTool], None]) -> None:
+        """Bring the tools that work on any swarm."""
+        for tool in KERNEL_TOOLS:
+            register(tool)
 
     @hookimpl(trylast=True)
     def swarmloom_decide(self, round: Round, mixture: Mixture) -> Assignment:

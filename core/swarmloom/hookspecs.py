@@ -16,6 +16,7 @@ from swarmloom.markers import hookspec
 
 if TYPE_CHECKING:
     from swarmloom.config import Settings
+    from swarmloom.memory_plan import MemoryPlan
     from swarmloom.protocol import ManagerTool, Pattern, ProtocolType, ReportPanel
     from swarmloom.swarm import Swarm
     from swarmloom.types import (
@@ -79,11 +80,21 @@ class CycleSpecs:
     """The round cycle: initialize, entangle, navigate, decide, execute, judge, evolve."""
 
     @hookspec
+    def swarmloom_plan_memory(self, plan: MemoryPlan, experts: int) -> None:
+        """Say which arrays are to be kept for a number of experts, before any is allocated.
+
+        :param plan: call ``plan.add(region, name, shape, dtype)`` for each array.
+        :param experts: how many experts there will be.
+
+        Who may implement it: every protocol.
+        """
+
+    @hookspec
     def swarmloom_initialize(self, swarm: Swarm) -> None:
         """Get ready for a swarm's experts: allocate what is kept for each of them.
 
-        :param swarm: its `experts`, `settings` and `memory_plan` are set. Called again when the
-            experts change; what was learned about those that stay should be kept.
+        :param swarm: its `experts` and `settings` are set. Called again when the experts change;
+            what was learned about those that stay should be kept.
 
         Who may implement it: every protocol.
         """

@@ -10,7 +10,7 @@ from swarmloom.protocol import ManagerTool
 if TYPE_CHECKING:
     from swarmloom.swarm import Swarm
 
-__all__ = ["kernel_tools"]
+__all__ = ["KERNEL_TOOLS"]
 
 
 def _list_patterns(swarm: Swarm) -> str:
@@ -66,45 +66,43 @@ def _ask_consensus(swarm: Swarm, question: str, options: int | str = 0) -> str:
     )
 
 
-def kernel_tools() -> dict[str, ManagerTool]:
-    """Give the kernel's own manager tools by name."""
-    tools = (
-        ManagerTool("list_patterns", "List the patterns and their weights.", _list_patterns),
-        ManagerTool(
-            "switch_pattern",
-            "Switch to another pattern while the crew runs.",
-            _switch_pattern,
-            {"pattern": "name of the pattern"},
-        ),
-        ManagerTool(
-            "set_weight",
-            "Set the weight of one protocol in the mixture.",
-            _set_weight,
-            {"protocol": "name of the protocol", "weight": "a number, 0 or more"},
-        ),
-        ManagerTool("list_plugins", "List the plugins and their states.", _list_plugins),
-        ManagerTool(
-            "enable_plugin",
-            "Bring a disabled or quarantined plugin back.",
-            _enable_plugin,
-            {"plugin": "name of the plugin"},
-        ),
-        ManagerTool(
-            "disable_plugin",
-            "Take a plugin out while the crew runs.",
-            _disable_plugin,
-            {"plugin": "name of the plugin"},
-        ),
-        ManagerTool(
-            "read_state",
-            "Read the swarm: experts, mixture, shares of the protocols, calls, cost, load.",
-            _read_state,
-        ),
-        ManagerTool(
-            "ask_consensus",
-            "Ask the experts a question until their answers are certain enough for their price.",
-            _ask_consensus,
-            {"question": "the question", "options": "number of possible answers, 0 for free text"},
-        ),
-    )
-    return {tool.name: tool for tool in tools}
+KERNEL_TOOLS = (
+    ManagerTool("list_patterns", "List the patterns and their weights.", _list_patterns),
+    ManagerTool(
+        "switch_pattern",
+        "Switch to another pattern while the crew runs.",
+        _switch_pattern,
+        {"pattern": "name of the pattern"},
+    ),
+    ManagerTool(
+        "set_weight",
+        "Set the weight of one protocol in the mixture.",
+        _set_weight,
+        {"protocol": "name of the protocol", "weight": "a number, 0 or more"},
+    ),
+    ManagerTool("list_plugins", "List the plugins and their states.", _list_plugins),
+    ManagerTool(
+        "enable_plugin",
+        "Bring a disabled or quarantined plugin back.",
+        _enable_plugin,
+        {"plugin": "name of the plugin"},
+    ),
+    ManagerTool(
+        "disable_plugin",
+        "Take a plugin out while the crew runs.",
+        _disable_plugin,
+        {"plugin": "name of the plugin"},
+    ),
+    ManagerTool(
+        "read_state",
+        "Read the swarm: experts, mixture, shares of the protocols, calls, cost, load.",
+        _read_state,
+    ),
+    ManagerTool(
+        "ask_consensus",
+        "Ask the experts a question until their answers are certain enough for their price.",
+        _ask_consensus,
+        {"question": "the question", "options": "number of possible answers, 0 for free text"},
+    ),
+)
+"""The kernel's own manager tools."""

@@ -24,7 +24,7 @@ from swarmloom.protocol import ManagerTool, Pattern
 from swarmloom.run import Feedback, Run, RunResult
 from swarmloom.types import Event, Expert, Message, Outcome, Route, Task
 
-__all__ = ["Swarm"]
+__all__ = ["Swarm", "plan_memory"]
 
 
 class Swarm:
@@ -59,7 +59,6 @@ class Swarm:
     ) -> None:
         self.settings = settings or Settings()
         self.ledger = ledger or Ledger(None)
-        self.memory_plan = MemoryPlan()
         self.experts: tuple[Expert, ...] = ()
         self.executor = Executor(self.settings.swarm.concurrency, self.settings.swarm.timeout)
         self._runs: list[Run] = []
@@ -110,9 +109,13 @@ class Swarm:
         ------
         InputError
             If two share a name, a price is negative or not finite, or a capacity is below one.
+        MemoryLimitError
+            If the protocols' arrays would not fit; nothing has been allocated.
         """
         adopted = tuple(experts)
         _check_experts(adopted)
+        self.memory_plan = plan_memory(self.host, len(adopted))
+        self.memory_plan.check()
         self.experts = adopted
         self.host.hook.swarmloom_initialize(swarm=self)
 
@@ -170,7 +173,7 @@ class Swarm:
         return name
 
     def _checked_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
-        known = {record.name for record in self.host.report()}
+        known = {record.name for record in self.host.report()} | set(self.host.protocols)
         for name, weight in weights.items():
             if name not in known:
                 raise ConfigurationError(
@@ -194,9 +197,7 @@ class Swarm:
 
     def tools(self) -> dict[str, ManagerTool]:
         """Tools for a manager, by name: the kernel's own and those of the plugins."""
-        from swarmloom.manager_tools import kernel_tools
-
-        return {**kernel_tools(), **self.host.tools}
+        return dict(self.host.tools)
 
     def coordinating(self, crew: object) -> AbstractContextManager[object]:
         """Coordinate a foreign crew within a ``with`` block.
@@ -333,6 +334,13 @@ class Swarm:
     def _announce(self, kind: str, data: Mapping[str, Any]) -> None:
         for run in list(self._runs):
             run.emit(kind, data)
+
+
+def plan_memory(host: PluginHost, experts: int) -> MemoryPlan:
+    """Ask the protocols which arrays they will keep for a number of experts."""
+    plan = MemoryPlan()
+    host.hook.swarmloom_plan_memory(plan=plan, experts=experts)
+    return plan
 
 
 def _check_experts(experts: Sequence[Expert]) -> None:

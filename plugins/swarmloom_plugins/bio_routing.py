@@ -12,7 +12,7 @@ from pydantic import Field
 
 from swarmloom.errors import InputError
 from swarmloom.markers import hookimpl
-from swarmloom.memory_plan import Region
+from swarmloom.memory_plan import MemoryPlan, Region
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Message, Outcome, Proposal, Round, Route
 from swarmloom_plugins.learning import credit
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from swarmloom.swarm import Swarm
 
 __all__ = ["BioRouting", "BioRoutingConfig", "Link"]
-
-_PLANNED_CELLS = "bio-routing cells"
-_PLANNED_EXPERTS = "bio-routing experts"
 
 
 class Link(ProtocolConfig):
@@ -131,6 +128,13 @@ class BioRouting:
     # -- the cycle ------------------------------------------------------------------------------
 
     @hookimpl
+    def swarmloom_plan_memory(self, plan: MemoryPlan, experts: int) -> None:
+        """Plan what is kept of each expert, and of each on the expected topics."""
+        cells = (self._config.expected_topics, experts, BYTES_PER_CELL)
+        plan.add(Region.TRAILS, "bio-routing cells", cells, "uint8")
+        plan.add(Region.TRAILS, "bio-routing experts", (experts, BYTES_PER_EXPERT), "uint8")
+
+    @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:
         """Learn who belongs to the crew; what is known of those who stay or return is kept."""
         topics = self._config.expected_topics
@@ -138,10 +142,6 @@ class BioRouting:
             self._crew = self._experts.rows(expert.name for expert in swarm.experts)
             self._router.device = swarm.settings.device
             self._known.reserve(topics, len(self._experts))
-        plan, experts = swarm.memory_plan, len(self._crew)
-        if _PLANNED_CELLS not in {array.name for array in plan.table()}:
-            plan.add(Region.TRAILS, _PLANNED_CELLS, (topics, experts, BYTES_PER_CELL), "uint8")
-            plan.add(Region.TRAILS, _PLANNED_EXPERTS, (experts, BYTES_PER_EXPERT), "uint8")
 
     @hookimpl
     def swarmloom_navigate(self, round: Round) -> Proposal:

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from swarmloom.markers import hookimpl
+from swarmloom.memory_plan import MemoryPlan, Region
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Outcome, Proposal, Round, Task, Verdict
 from swarmloom_protocols.consensus.panel import EMPTY, AskValues, Panel, PanelSettings
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from swarmloom.swarm import Swarm
 
 __all__ = ["Consensus", "ConsensusConfig"]
+
+# Right, nothing, the popular wrong answer, another wrong one.
+_ANSWER_KINDS = 4
 
 
 class ConsensusConfig(ProtocolConfig):
@@ -67,6 +71,12 @@ class Consensus:
         # Row 0 of the panel is left to topics without an outcome; numbers are given in the order
         # of the outcomes, so that a resumed run gives the same ones.
         self._topics: dict[str, int] = {}
+
+    @hookimpl
+    def swarmloom_plan_memory(self, plan: MemoryPlan, experts: int) -> None:
+        """Plan the panel's rates over all topics and, as learned and as explored, of the first."""
+        classes = self._settings.classes
+        plan.add(Region.OPINION, "consensus rates", (3, experts, classes, _ANSWER_KINDS), "float64")
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:

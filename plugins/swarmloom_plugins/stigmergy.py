@@ -13,7 +13,7 @@ from pydantic import Field
 
 from swarmloom.errors import InputError
 from swarmloom.markers import hookimpl
-from swarmloom.memory_plan import Region
+from swarmloom.memory_plan import MemoryPlan, Region
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Outcome, Proposal, Round
 from swarmloom_plugins.learning import credit
@@ -32,8 +32,6 @@ _FIRST_MEMBER = 2
 
 # Calls bring answers unless something shows that they do not.
 _EXPECTED_ANSWERING = 0.999
-
-_PLANNED = "stigmergy trails"
 
 
 class StigmergyConfig(ProtocolConfig):
@@ -109,6 +107,13 @@ class Stigmergy:
     # -- the cycle ------------------------------------------------------------------------------
 
     @hookimpl
+    def swarmloom_plan_memory(self, plan: MemoryPlan, experts: int) -> None:
+        """Plan the trails of the expected topics."""
+        cells = experts * self._config.expected_topics
+        shape = (1 + _FIRST_MEMBER, cells, BYTES_PER_TRAIL)
+        plan.add(Region.PHEROMONE, "stigmergy trails", shape, "uint8")
+
+    @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:
         """Learn who belongs to the crew; the trails of those who stay or return are kept."""
         with self._lock:
@@ -117,9 +122,6 @@ class Stigmergy:
             for table, depositors in ((self._answering, 1), (self._being_right, _FIRST_MEMBER)):
                 table.device = swarm.settings.device
                 table.reserve(cells * depositors)
-        if _PLANNED not in {array.name for array in swarm.memory_plan.table()}:
-            shape = (1 + _FIRST_MEMBER, cells, BYTES_PER_TRAIL)
-            swarm.memory_plan.add(Region.PHEROMONE, _PLANNED, shape, "uint8")
 
     @hookimpl
     def swarmloom_navigate(self, round: Round) -> Proposal:

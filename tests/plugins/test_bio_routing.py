@@ -32,7 +32,6 @@ def swarm_of(experts, protocol=None):
     return SimpleNamespace(
         experts=crew,
         settings=SimpleNamespace(device="cpu"),
-        memory_plan=MemoryPlan(),
         host=SimpleNamespace(protocols={"bio_routing": protocol}),
     )
 
@@ -165,11 +164,12 @@ def test_no_experts_and_no_tasks():
 
 
 def test_memory_plan_is_what_is_reserved():
-    swarm = swarm_of(50)
+    swarm, plan = swarm_of(50), MemoryPlan()
     protocol = BioRouting(BioRoutingConfig(expected_topics=20))
+    protocol.swarmloom_plan_memory(plan=plan, experts=50)
     protocol.swarmloom_initialize(swarm=swarm)
     protocol.swarmloom_initialize(swarm=swarm)
-    arrays = swarm.memory_plan.table()
+    arrays = plan.table()
     assert {array.region for array in arrays} == {Region.TRAILS}
     assert sum(array.bytes for array in arrays) == pytest.approx(protocol.nbytes, rel=0.01)
 

@@ -32,7 +32,6 @@ def swarm_of(experts, protocol=None):
     return SimpleNamespace(
         experts=crew,
         settings=SimpleNamespace(device="cpu"),
-        memory_plan=MemoryPlan(),
         host=SimpleNamespace(protocols={"stigmergy": protocol}),
     )
 
@@ -215,11 +214,12 @@ def test_no_experts_and_no_tasks():
 
 
 def test_memory_plan_is_what_is_reserved():
-    swarm = swarm_of(50)
+    swarm, plan = swarm_of(50), MemoryPlan()
     protocol = Stigmergy(StigmergyConfig(expected_topics=20))
+    protocol.swarmloom_plan_memory(plan=plan, experts=50)
     protocol.swarmloom_initialize(swarm=swarm)
     protocol.swarmloom_initialize(swarm=swarm)
-    (array,) = swarm.memory_plan.table()
+    (array,) = plan.table()
     assert array.region is Region.PHEROMONE
     assert array.bytes == protocol.nbytes == 50 * 20 * 3 * BYTES_PER_TRAIL
 

@@ -26,13 +26,12 @@ def plan(
     Exit code 7 where it is more than this machine, or its container, has.
     """
     from swarmloom.config import load_settings
-    from swarmloom.swarm import Swarm
-    from swarmloom.types import Expert
+    from swarmloom.swarm import Swarm, plan_memory
 
-    crew = (Expert(f"expert {number}") for number in range(experts))
-    with Swarm(crew, load_settings(config)) as swarm:
-        emit(_as_data(swarm.memory_plan), json, lambda: _table(swarm.memory_plan))
-        swarm.memory_plan.check()
+    with Swarm(settings=load_settings(config)) as swarm:
+        planned = plan_memory(swarm.host, experts)
+    emit(_as_data(planned), json, lambda: _table(planned))
+    planned.check()
 
 
 def _as_data(plan: MemoryPlan) -> dict[str, Any]:
