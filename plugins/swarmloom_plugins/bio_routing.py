@@ -16,7 +16,7 @@ from swarmloom.memory_plan import MemoryPlan, Region
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Message, Outcome, Proposal, Round, Route
 from swarmloom_plugins.learning import credit
-from swarmloom_plugins.naming import Names
+from swarmloom_plugins.naming import BYTES_PER_NAME, Names
 from swarmloom_protocols.bio_routing.estimates import BYTES_PER_CELL, BYTES_PER_EXPERT, Estimates
 from swarmloom_protocols.bio_routing.router import Router, log_odds
 from swarmloom_protocols.bio_routing.routes import NoRouteError, Way, add_link, fastest_way
@@ -133,6 +133,7 @@ class BioRouting:
         cells = (self._config.expected_topics, experts, BYTES_PER_CELL)
         plan.add(Region.TRAILS, "bio-routing cells", cells, "uint8")
         plan.add(Region.TRAILS, "bio-routing experts", (experts, BYTES_PER_EXPERT), "uint8")
+        plan.add(Region.TRAILS, "bio-routing names", (experts, BYTES_PER_NAME), "uint8")
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:

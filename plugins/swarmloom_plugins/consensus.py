@@ -77,6 +77,7 @@ class Consensus:
         """Plan the panel's rates over all topics and, as learned and as explored, of the first."""
         classes = self._settings.classes
         plan.add(Region.OPINION, "consensus rates", (3, experts, classes, _ANSWER_KINDS), "float64")
+        plan.add(Region.OPINION, "consensus experts", (5, experts), "float64")
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:

@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from swarmloom.errors import InputError
 
-__all__ = ["Names"]
+__all__ = ["BYTES_PER_NAME", "Names"]
+
+BYTES_PER_NAME = 64
+"""About what `Names` keeps of each name: its entry in the table, and its row."""
 
 
 class Names:

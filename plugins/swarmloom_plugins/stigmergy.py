@@ -17,7 +17,7 @@ from swarmloom.memory_plan import MemoryPlan, Region
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Outcome, Proposal, Round
 from swarmloom_plugins.learning import credit
-from swarmloom_plugins.naming import Names
+from swarmloom_plugins.naming import BYTES_PER_NAME, Names
 from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable, log_odds
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class Stigmergy:
         cells = experts * self._config.expected_topics
         shape = (1 + _FIRST_MEMBER, cells, BYTES_PER_TRAIL)
         plan.add(Region.PHEROMONE, "stigmergy trails", shape, "uint8")
+        plan.add(Region.PHEROMONE, "stigmergy names", (experts, BYTES_PER_NAME), "uint8")
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:

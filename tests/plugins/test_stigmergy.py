@@ -219,7 +219,7 @@ def test_memory_plan_is_what_is_reserved():
     protocol.swarmloom_plan_memory(plan=plan, experts=50)
     protocol.swarmloom_initialize(swarm=swarm)
     protocol.swarmloom_initialize(swarm=swarm)
-    (array,) = plan.table()
+    array = plan.table()[0]
     assert array.region is Region.PHEROMONE
     assert array.bytes == protocol.nbytes == 50 * 20 * 3 * BYTES_PER_TRAIL
 
