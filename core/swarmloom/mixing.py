@@ -84,8 +84,8 @@ def mix(
 def shares(mixture: Mixture, task: int, expert: int) -> dict[str, float]:
     """Tell how much each protocol had in a decision.
 
-    A protocol's pull is how far it lifted the chosen expert above the mean of the allowed ones;
-    its share is its pull over the sum of all positive pulls.
+    A protocol's pull is how far it lifted the chosen expert above the runner-up, the best of the
+    others that were allowed; its share is its pull over the sum of all positive pulls.
 
     Parameters
     ----------
@@ -98,9 +98,13 @@ def shares(mixture: Mixture, task: int, expert: int) -> dict[str, float]:
     dict of str to float
         Sums to 1, or empty when nobody pulled (one candidate, or no opinions).
     """
-    candidates = np.isfinite(mixture.affinity[task])
+    others = mixture.affinity[task].copy()
+    others[expert] = -np.inf
+    runner_up = int(np.argmax(others))
+    if others[runner_up] == -np.inf:
+        return {}
     pulls = {
-        name: max(0.0, float(part[task, expert] - part[task, candidates].mean()))
+        name: max(0.0, float(part[task, expert] - part[task, runner_up]))
         for name, part in mixture.parts.items()
     }
     total = sum(pulls.values())

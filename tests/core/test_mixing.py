@@ -67,9 +67,9 @@ def test_bad_proposals_are_refused(proposal, message):
 
 def test_share_goes_to_those_who_pulled_towards_the_choice():
     proposals = [
-        ("for", Proposal(np.array([[3.0, 0.0, 0.0]], np.float32))),
+        ("for", Proposal(np.array([[3.0, 1.0, -9.0]], np.float32))),
         ("against", Proposal(np.array([[-1.0, 0.0, 0.0]], np.float32))),
-        ("half", Proposal(np.array([[1.5, 0.0, 0.0]], np.float32))),
+        ("half", Proposal(np.array([[1.5, 0.5, 0.0]], np.float32))),
     ]
     mixture = mix(proposals, dict.fromkeys(("for", "against", "half"), 1.0), np.ones((1, 3), bool))
     assert shares(mixture, 0, 0) == pytest.approx({"for": 2 / 3, "against": 0.0, "half": 1 / 3})
