@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import random
 import time
 from collections import Counter
@@ -27,7 +28,9 @@ def processes():
     """Processes forked from one that has imported everything, so that kills meet runs at work."""
     context = multiprocessing.get_context("forkserver")
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+        environment.setenv(
+            "PYTHONPATH", str(Path(__file__).resolve().parents[2]), prepend=os.pathsep
+        )
         context.set_forkserver_preload(["tests.core.crash_warm"])
         yield context
 
