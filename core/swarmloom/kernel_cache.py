@@ -14,6 +14,7 @@ This module imports Numba: `swarmloom.jit` imports it when the first kernel is d
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -96,7 +97,7 @@ def environment_key() -> str:
 
 @functools.cache
 def drop_unused(home: Path) -> None:
-    """Delete files that were compiled long ago, at most once a process."""
+    """Delete files that were last read or written long ago, at most once a process."""
     oldest = time.time() - KEPT_SECONDS
     for path in home.glob("*/*.kernel"):
         if path.stat().st_mtime < oldest:
@@ -233,7 +234,10 @@ class KernelCache(_Cache):
         # Whatever a damaged file makes the reader raise, compiling again is the answer.
         try:
             stored_key, reduced = pickle.loads(_read_checked(self._path(key)))
-            return _CompileResult._rebuild(target_context, *reduced) if stored_key == key else None
+            if stored_key != key:
+                return None
+            _touch(self._path(key))
+            return _CompileResult._rebuild(target_context, *reduced)
         except FileNotFoundError:
             return None
         except Exception as error:
@@ -274,6 +278,12 @@ def _read_checked(path: Path) -> bytes:
     if hashlib.sha256(body).digest() != digest:
         raise ValueError(f"{path} is damaged")
     return body
+
+
+def _touch(path: Path) -> None:
+    """Note that a file is in use; one that belongs to somebody else stays as it is."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 def _write_checked(path: Path, body: bytes) -> None:

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import pytest
 
+import swarmloom
 from swarmloom import kernel_cache
 from swarmloom.jit import kernel
 
@@ -63,6 +64,11 @@ def load(name, folder, monkeypatch):
 
 def hits(compiled):
     return sum(compiled.stats.cache_hits.values())
+
+
+def first(folder):
+    """Search a folder before what this process was told to search."""
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
 
 
 def run(code, **environment):
@@ -156,7 +162,7 @@ def test_changed_options_of_a_callee_are_seen(cache, tmp_path, monkeypatch):
 def test_another_process_finds_a_kernel_with_several_flags(tmp_path):
     flags = 'frozenset({"contract", "reassoc", "nsz", "arcp"})'
     (tmp_path / "low.py").write_text(LOW.replace("@kernel", f"@kernel(fastmath={flags})"))
-    folders = {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    folders = {"PYTHONPATH": first(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     code = "from low import low; print(low(4.0), len(low.stats.cache_hits))"
     assert run(code, PYTHONHASHSEED="1", **folders) == ["8.0", "0"]
     assert run(code, PYTHONHASHSEED="2", **folders) == ["8.0", "1"]
@@ -211,7 +217,7 @@ def test_full_disk_costs_only_the_warm_start(cache, tmp_path, monkeypatch):
 
 
 @compiled_only
-def test_files_compiled_long_ago_are_dropped(cache, tmp_path, monkeypatch):
+def test_files_unused_for_long_are_dropped(cache, tmp_path, monkeypatch):
     old = cache / "swarmloom" / "0123" / "gone.kernel"
     young = old.with_name("kept.kernel")
     old.parent.mkdir(parents=True)
@@ -222,6 +228,30 @@ def test_files_compiled_long_ago_are_dropped(cache, tmp_path, monkeypatch):
     load("low", tmp_path, monkeypatch).low(4.0)
     assert not old.exists()
     assert young.exists()
+
+
+@compiled_only
+def test_a_file_that_is_still_read_is_not_dropped(cache, tmp_path, monkeypatch):
+    (tmp_path / "low.py").write_text(LOW)
+    load("low", tmp_path, monkeypatch).low(4.0)
+    (file,) = cache.glob("*/*/*.kernel")
+    os.utime(file, (time.time() - 1e7,) * 2)
+    assert load("low", tmp_path, monkeypatch).low(4.0) == 8.0
+    kernel_cache.drop_unused.cache_clear()
+    kernel_cache.drop_unused(cache / "swarmloom")
+    assert file.exists()
+
+
+@compiled_only
+def test_a_file_that_must_not_be_touched_is_still_read(cache, tmp_path, monkeypatch):
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    (tmp_path / "low.py").write_text(LOW)
+    load("low", tmp_path, monkeypatch).low(4.0)
+    monkeypatch.setattr(os, "utime", read_only)
+    low = load("low", tmp_path, monkeypatch).low
+    assert (low(4.0), hits(low)) == (8.0, 1)
 
 
 @compiled_only
@@ -292,7 +322,7 @@ def test_without_a_writable_folder_kernels_compile_in_memory(variable, tmp_path)
     blocked.write_text("not a folder")
     (tmp_path / "low.py").write_text(LOW)
     code = "from low import low; print(low(4.0), low.stats.cache_path)"
-    assert run(code, PYTHONPATH=str(tmp_path), **{variable: str(blocked)}) == ["8.0", "None"]
+    assert run(code, PYTHONPATH=first(tmp_path), **{variable: str(blocked)}) == ["8.0", "None"]
     assert not [*tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc"), *tmp_path.rglob("*.kernel")]
 
 
@@ -300,7 +330,7 @@ def test_processes_that_write_together_leave_every_signature_sound(tmp_path):
     (tmp_path / "low.py").write_text(LOW)
     environment = os.environ | {
         "NUMBA_DISABLE_JIT": "0",
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": first(tmp_path),
         "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
     }
     code = "import sys; from low import low; print(low(eval(sys.argv[1])))"
@@ -314,7 +344,9 @@ def test_processes_that_write_together_leave_every_signature_sound(tmp_path):
     assert outputs == ["8.0", "8.0", "8j", "8.0"]
     code = "from low import low; print(low(4), low(4.0), low(4j), len(low.stats.cache_hits))"
     expected = ["8.0", "8.0", "8j", "3"]
-    assert run(code, PYTHONPATH=str(tmp_path), NUMBA_CACHE_DIR=str(tmp_path / "cache")) == expected
+    assert (
+        run(code, PYTHONPATH=first(tmp_path), NUMBA_CACHE_DIR=str(tmp_path / "cache")) == expected
+    )
 
 
 def test_an_upgraded_plugin_gets_a_folder_of_its_own(tmp_path):
@@ -324,10 +356,18 @@ def test_an_upgraded_plugin_gets_a_folder_of_its_own(tmp_path):
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: flock\nVersion: {version}\n")
         (info / "entry_points.txt").write_text("[swarmloom.plugins.v1]\nflock = flock\n")
         code = "from swarmloom import kernel_cache; print(kernel_cache.environment_key())"
-        return run(code, PYTHONPATH=str(tmp_path))
+        return run(code, PYTHONPATH=first(tmp_path))
 
     assert folder("1.0") == folder("1.0")
     assert folder("1.0") != folder("1.1")
+
+
+def test_another_version_of_swarmloom_gets_a_folder_of_its_own(monkeypatch):
+    """Asked anew, since a process asks once."""
+    ours = kernel_cache.environment_key.__wrapped__()
+    assert ours == kernel_cache.environment_key()
+    monkeypatch.setattr(swarmloom, "__version__", swarmloom.__version__ + ".post1")
+    assert kernel_cache.environment_key.__wrapped__() != ours
 
 
 def test_no_home_directory_means_no_folder(monkeypatch):
