@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, Self
@@ -14,7 +15,14 @@ from swarmloom.swarm import Swarm
 from swarmloom.types import Event, Expert, Outcome
 from swarmloom.types import Task as SwarmTask
 from swarmloom_agents.assignment import CrewConfig
-from swarmloom_agents.crew_call import CrewCall, CrewTeam, deliver, deliver_later, own_tools
+from swarmloom_agents.crew_call import (
+    CrewCall,
+    CrewPayload,
+    CrewTeam,
+    deliver,
+    deliver_later,
+    own_tools,
+)
 from swarmloom_agents.executor import NullStore, as_one_shot, as_stock, only_thinks
 from swarmloom_agents.experts import (
     declared_price,
@@ -96,6 +104,8 @@ class CrewSession:
         self._job, self._resume, self._listener = job, resume, on_event
         self._kickoffs = 0
         self._attached: dict[int, _Attachment] = {}
+        # Copies by id: kept by whoever kicks them off, not by the session.
+        self._copies: weakref.WeakValueDictionary[int, Crew] = weakref.WeakValueDictionary()
         self._reasons: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -110,9 +120,8 @@ class CrewSession:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         unregister_hook(InterceptionPoint.EXECUTION_START, self._on_start)
         unregister_hook(InterceptionPoint.EXECUTION_END, self._on_end)
-        for attachment in self._attached.values():
-            attachment.detach()
-        self._attached.clear()
+        while self._attached:
+            self._attached.popitem()[1].detach()
         self.result = self.run.close("finished" if kind is None else "interrupted")
 
     # -- experts --------------------------------------------------------------------------------
@@ -132,7 +141,7 @@ class CrewSession:
         alone = expert_from_agent(agent, name=name, token_price=self.config.token_price).answer
 
         def answer(task: SwarmTask) -> Any:
-            if isinstance(task.payload, CrewCall):
+            if isinstance(task.payload, CrewPayload):
                 return task.payload.perform(name, task)
             assert alone is not None
             return alone(task)
@@ -149,6 +158,7 @@ class CrewSession:
     def follow(self, clone: Crew) -> Crew:
         """Coordinate a copy too; its number among the kickoffs is drawn now, in order."""
         self._attach(clone, self.next_kickoff())
+        self._copies[id(clone)] = clone
         return clone
 
     def next_kickoff(self) -> int:
@@ -158,19 +168,23 @@ class CrewSession:
             return self._kickoffs
 
     def _on_start(self, context: Any) -> None:
-        attachment = self._attached.get(id(context.crew))
-        if attachment is None:
+        key = id(context.crew)
+        if key not in self._attached and key not in self._copies:
             return
         try:
+            attachment = self._attached.get(key) or self._attach(context.crew)
             attachment.start()
         except Exception as error:
             # CrewAI swallows what its hooks raise; an uncoordinated run would go unnoticed.
             raise HookAborted(f"swarmloom: {error}", source="swarmloom") from error
 
     def _on_end(self, context: Any) -> None:
-        attachment = self._attached.get(id(context.crew))
-        if attachment is not None:
-            attachment.finish()
+        key = id(context.crew)
+        if key in self._copies and key in self._attached:
+            # Most copies are kicked off once; another kickoff attaches them anew.
+            self._attached.pop(key).detach()
+        elif key in self._attached:
+            self._attached[key].finish()
 
     # -- tasks ----------------------------------------------------------------------------------
 
@@ -190,7 +204,7 @@ class CrewSession:
             topic=topic_of(call.task),
             demands=frozenset({_skill(call.assigned)}) if fixed else frozenset(),
             quorum=1,
-            payload=call,
+            payload=call.payload,
         )
 
     def conclude(self, call: CrewCall, outcome: Outcome) -> TaskOutput:

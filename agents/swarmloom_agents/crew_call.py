@@ -7,6 +7,7 @@ import copy
 import datetime
 import inspect
 import json
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from swarmloom_agents.experts import AgentPool, metered_reply
 from swarmloom_agents.seams import BaseAgent, BaseTool, Crew, HookAborted, Task, TaskOutput
 from swarmloom_agents.work import working_on
 
-__all__ = ["CrewCall", "CrewTeam", "deliver", "deliver_later", "own_tools"]
+__all__ = ["CrewCall", "CrewPayload", "CrewTeam", "deliver", "deliver_later", "own_tools"]
 
 
 @dataclass(slots=True)
@@ -45,9 +46,9 @@ class CrewTeam:
         self.pools = {name: AgentPool(agent) for name, agent in self.agents.items()}
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class CrewCall:
-    """A crew's task, its context and its author's assignment; the payload of a kernel task.
+    """A crew's task, its context and its author's assignment.
 
     Attributes
     ----------
@@ -72,6 +73,11 @@ class CrewCall:
     extra_tools: list[BaseTool] | None
     abort: HookAborted | None = None
 
+    @property
+    def payload(self) -> CrewPayload:
+        """What the kernel's task carries; it does not keep this call alive."""
+        return CrewPayload(self.assigned, weakref.ref(self))
+
     def perform(self, expert: str, kernel_task: SwarmTask) -> Reply:
         """Let one agent do the task, guardrails and structured output included.
 
@@ -92,8 +98,7 @@ class CrewCall:
         pool, price = self.team.pools[expert], self.team.token_price
         with working_on(kernel_task), metered(price) as meter, pool.lease() as worker:
             output = self._attempt(worker, self._tools_for(expert, worker))
-            raw = (output, self.team.agents[expert])
-            return metered_reply(recordable(output), meter, worker, raw)
+            return metered_reply(recordable(output), meter, worker, (output, expert))
 
     def _attempt(self, worker: BaseAgent, tools: list[BaseTool]) -> TaskOutput:
         shadow = self._shadow(worker, tools)
@@ -145,7 +150,8 @@ class CrewCall:
         answer = outcome.verdict.answer
         for ballot in outcome.ballots:
             if ballot.succeeded and ballot.answer == answer and ballot.raw is not None:
-                output, self.task.agent = ballot.raw
+                output, expert = ballot.raw
+                self.task.agent = self.team.agents[expert]
                 return output  # type: ignore[no-any-return]
         if answer is None:
             raise self._failure(outcome, reason)
@@ -178,6 +184,38 @@ class CrewCall:
             agent=self.task.agent.role,
             output_format=self.task._get_output_format(),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrewPayload:
+    """The payload of a kernel task.
+
+    A run keeps the tasks of all its outcomes; were a call among them, every copy of a crew that
+    was ever kicked off would stay with its agents.
+
+    Attributes
+    ----------
+    assigned : str
+        Expert whom the crew's author gave the task to, "" for none.
+    call : weak reference to CrewCall
+        Whoever waits for the outcome holds the call.
+    """
+
+    assigned: str
+    call: weakref.ref[CrewCall]
+
+    def perform(self, expert: str, kernel_task: SwarmTask) -> Reply:
+        """Let one agent do the task, as `CrewCall.perform` does.
+
+        Raises
+        ------
+        ExpertError
+            If nobody waits for the task any more.
+        """
+        call = self.call()
+        if call is None:
+            raise ExpertError(f"task {kernel_task.id!r}: its crew does not wait for it any more")
+        return call.perform(expert, kernel_task)
 
 
 # Fields whose effects come once, from `deliver`, and never from an attempt.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +422,37 @@ def test_kickoff_for_each_coordinates_the_copies(
         assert ["ants" in found[0].raw, "bees" in found[1].raw] == [True, True]
     assert session.result.calls >= 4
     assert {topic_of(task)} == {o.task.topic for o in session.result.outcomes}
+
+
+def test_copies_that_are_done_are_not_kept(make_swarm: Any, agent: Any, crew_task: Any) -> None:
+    crew = Crew(agents=[agent("Ann"), agent("Bob")], tasks=[])
+    crew.tasks = [crew_task("one", crew.agents[0], description="Do {thing}")]
+    copies: list[weakref.ref[Crew]] = []
+
+    def follow(clone: Crew) -> Crew:
+        copies.append(weakref.ref(clone))
+        return type(session).follow(session, clone)
+
+    with make_swarm().coordinating(crew) as session:
+        session.follow = follow
+        crew.kickoff_for_each([{"thing": str(number)} for number in range(5)])
+        gc.collect()
+        # CrewAI itself holds on to one, in the state of its event bus.
+        assert sum(copy() is not None for copy in copies) <= 1
+    assert session.result.calls == 5
+
+
+def test_a_copy_is_coordinated_at_each_of_its_kickoffs(
+    make_swarm: Any, agent: Any, crew_task: Any
+) -> None:
+    broken, sound = agent("Broken", _fail), agent("Sound")
+    crew = Crew(agents=[broken, sound], tasks=[crew_task("one", broken)])
+    with make_swarm().coordinating(crew) as session:
+        copy = crew.copy()
+        before = set(vars(copy))
+        assert [copy.kickoff().raw, copy.kickoff().raw] == ["Sound did one"] * 2
+        assert set(vars(copy)) <= before - {"copy", "_get_agent_to_use"}
+    assert len(session.result.outcomes) == 2
 
 
 def test_a_second_kickoff_works_anew(make_swarm: Any, agent: Any, crew_task: Any) -> None:
