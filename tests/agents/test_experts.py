@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -243,3 +244,27 @@ def test_capacity_one_is_never_exceeded(make_swarm: Any, agent: Any) -> None:
     swarm.adopt([expert])
     result = swarm.run([Task(str(n), quorum=1) for n in range(10)])
     assert set(result.answers.values()) == {"x"}
+
+
+def test_no_two_threads_lease_the_same_copy(agent: Any) -> None:
+    class Slow(list[Any]):
+        """Lets the other threads in between the look for a free agent and the taking of it."""
+
+        def __len__(self) -> int:
+            length = super().__len__()
+            time.sleep(0.005)
+            return length
+
+    pool = AgentPool(agent("Ann", lambda request: "x"))
+    pool._free = Slow(pool._free)
+    barrier = threading.Barrier(8)
+
+    def lease(number: int) -> int:
+        barrier.wait(30)
+        with pool.lease() as leased:
+            barrier.wait(30)
+            return id(leased)
+
+    with ThreadPoolExecutor(8) as threads:
+        leased = list(threads.map(lease, range(8)))
+    assert len(set(leased)) == 8
