@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmloom.cycle import Phase, round_generator
