@@ -13,10 +13,9 @@ import numpy as np
 
 from swarmloom.jit import kernel
 
-__all__ = ["flush_float32", "flush_float64"]
+__all__ = ["flush_float32"]
 
 SMALLEST_FLOAT32 = np.finfo(np.float32).smallest_normal
-SMALLEST_FLOAT64 = np.finfo(np.float64).smallest_normal
 # Of the narrower type, so that the result keeps the type of the value.
 ZERO: Any = np.float32(0.0)
 
@@ -25,11 +24,4 @@ ZERO: Any = np.float32(0.0)
 def flush_float32(value: float) -> float:
     """Return 0 for -0 and what a float32 holds as a denormal, any other value as it is, NaN too."""
     flushed: float = ZERO if abs(value) < SMALLEST_FLOAT32 else value
-    return flushed
-
-
-@kernel
-def flush_float64(value: float) -> float:
-    """Return 0 for -0 and a denormal float64, any other value as it is, NaN too."""
-    flushed: float = ZERO if abs(value) < SMALLEST_FLOAT64 else value
     return flushed

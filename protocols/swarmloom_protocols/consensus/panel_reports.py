@@ -26,13 +26,6 @@ class Calibration(NamedTuple):
     stated: FloatArray
     right: FloatArray
 
-    @property
-    def overconfidence(self) -> float:
-        """Mean stated confidence minus accuracy over all graded tasks; NaN without grades."""
-        if not self.tasks.any():
-            return float("nan")
-        return float(np.nansum(self.tasks * (self.stated - self.right)) / self.tasks.sum())
-
 
 class PanelReport(NamedTuple):
     """What a panel believes and has spent.
