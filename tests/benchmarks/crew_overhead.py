@@ -1,7 +1,8 @@
 """Measures one way of running a crew in a process of its own; prints what it found as JSON.
 
-Run as ``python crew_overhead.py WAY AGENTS TASKS``. The model answers at once, so what is measured
-is what the way itself costs: CPU seconds of the whole process, and memory above the imports.
+Run as ``python crew_overhead.py WAY AGENTS TASKS``. The model is the same plain function in all
+ways and answers at once, so what is measured is what the way itself costs: CPU seconds of the whole
+process, and memory above the imports.
 """
 
 from __future__ import annotations
@@ -31,15 +32,11 @@ def _instant(request: Any) -> str:
     return "done"
 
 
-async def _instant_later(request: Any) -> str:
-    return "done"
-
-
-def _people(kind: type, count: int, function: Callable[[Any], Any]) -> list[Any]:
+def _people(kind: type, count: int) -> list[Any]:
     from swarmloom_agents.llms import FunctionLLM
 
     return [
-        kind(role=f"Worker {n}", goal="g", backstory="b", llm=FunctionLLM(function=function))
+        kind(role=f"Worker {n}", goal="g", backstory="b", llm=FunctionLLM(function=_instant))
         for n in range(count)
     ]
 
@@ -47,7 +44,7 @@ def _people(kind: type, count: int, function: Callable[[Any], Any]) -> list[Any]
 def _crew(agents: int, tasks: int) -> Any:
     from swarmloom_agents.seams import Agent, Crew, Task
 
-    people = _people(Agent, agents, _instant)
+    people = _people(Agent, agents)
     work = [
         Task(
             name=f"task {n}",
@@ -67,7 +64,7 @@ def swarm(agents: int, tasks: int) -> Callable[[], Any]:
     from swarmloom_agents.executor import OneShotAgent
     from swarmloom_agents.experts import expert_from_agent
 
-    experts = [expert_from_agent(one) for one in _people(OneShotAgent, agents, _instant_later)]
+    experts = [expert_from_agent(one) for one in _people(OneShotAgent, agents)]
     hive = Swarm(experts, _settings())
     work = [Task(str(n), f"Do task {n}", topic=f"t{n % 10}", quorum=1) for n in range(tasks)]
     return lambda: hive.run(work)
