@@ -18,6 +18,7 @@ from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Outcome, Proposal, Round
 from swarmloom_plugins.learning import credit
 from swarmloom_plugins.naming import BYTES_PER_NAME, Names
+from swarmloom_protocols.stigmergy.appointments import Standing
 from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable, log_odds
 
 if TYPE_CHECKING:
@@ -79,8 +80,22 @@ class StigmergyConfig(ProtocolConfig):
         None,
         ge=0,
         le=1,
-        description="Weight of the traces that members leave; unset: learned from how well each "
-        "member agrees with the others and with feedback.",
+        description="Weight of the traces that members leave, without a limit for all together; "
+        "unset: learned from how well each member agrees with graded answers.",
+    )
+    members_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Observations that the traces of all members together, whatever their names, "
+        "count for at most, as a share of what the swarm has seen itself.",
+    )
+    members_floor: float = Field(
+        2.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Observations that the traces of all members together may count for where the "
+        "swarm has seen little or nothing itself.",
     )
     expected_topics: int = Field(
         64, ge=1, description="Topics for which memory is set aside; more topics take more."
@@ -178,7 +193,7 @@ class Stigmergy:
         worked : bool
             Whether it worked.
         by : str
-            The member that says so; its word is capped and weighed.
+            The member that says so; its word is capped and weighed, and so is that of all.
         amount : float
             In observations.
 
@@ -242,11 +257,12 @@ class Stigmergy:
     def _appoint(self) -> None:
         config, table = self._config, self._being_right
         self._answering.appoint(_FEEDBACK, trust=1.0, cap=None)
-        table.appoint(_FEEDBACK, trust=1.0, cap=None)
+        table.appoint(_FEEDBACK, trust=1.0, cap=None, standing="reference")
         table.appoint(_VERDICT, trust=config.ungraded_weight, cap=None)
-        for member in range(len(self._members)):
-            who = _FIRST_MEMBER + member
-            table.appoint(who, trust=config.member_trust, cap=config.member_cap)
+        # Anybody can leave traces under many names; whoever sets a trust vouches for them.
+        standing: Standing = "guest" if config.member_trust is None else "peer"
+        for who in range(_FIRST_MEMBER, _FIRST_MEMBER + len(self._members)):
+            table.appoint(who, trust=config.member_trust, cap=config.member_cap, standing=standing)
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -281,6 +297,8 @@ def _table(config: StigmergyConfig, prior_rate: float) -> TrailTable:
         topic_prior=config.topic_prior,
         expert_prior=config.expert_prior,
         prior_rate=prior_rate,
+        guest_share=config.members_share,
+        guest_floor=config.members_floor,
     )
 
 

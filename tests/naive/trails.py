@@ -68,3 +68,34 @@ def learned_trust(amounts, cells, depositors, fixed, passes=8):
                 ratio = (summed[who] + 1) / (total[who] + 1)
                 trust[who] = 1.0 / max(1.0, ratio)
     return trust
+
+
+def guest_trust(amounts, cells, depositors, references):
+    """Trust that rises from 1/4 with comparable observations, over the squared Birge ratio."""
+    total, summed = [0.0] * len(references), [0.0] * len(references)
+    for mine, (cell, who) in enumerate(zip(cells, depositors, strict=True)):
+        there = [i for i, at in enumerate(cells) if at == cell and references[depositors[i]]]
+        known = [sum(amounts[kind][i] for i in there) for kind in (0, 1)]
+        size, compared = amounts[0][mine] + amounts[1][mine], sum(known)
+        if size == 0 or compared == 0:
+            continue
+        rate = (known[0] + 0.5) / (compared + 1)
+        variance = size * rate * (1 - rate) * (compared + 1 + size) / (compared + 2)
+        weight = size * compared / (size + compared)
+        total[who] += weight
+        summed[who] += weight * (amounts[0][mine] - size * rate) ** 2 / variance
+    return [
+        (2.5 + seen) / (10 + seen) / max(1.0, (gap + 1) / (seen + 1))
+        for seen, gap in zip(total, summed, strict=True)
+    ]
+
+
+def pool_shares(size, places, guests, share, floor):
+    """Factor of each trail that holds guests to a share of what others say of a place."""
+    factors = []
+    for place, guest in zip(places, guests, strict=True):
+        there = [i for i, at in enumerate(places) if at == place]
+        pooled = sum(size[i] for i in there if guests[i])
+        limit = max(floor, share * sum(size[i] for i in there if not guests[i]))
+        factors.append(min(1.0, limit / max(pooled, 1e-300)) if guest else 1.0)
+    return factors

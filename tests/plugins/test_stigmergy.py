@@ -193,6 +193,54 @@ def test_member_that_contradicts_the_grades_loses_its_weight():
     assert after[0]["rate"] > before[0]["rate"] - 0.1
 
 
+def graded_crew(**config):
+    """Forty graded truths: expert0 is right, expert1 wrong."""
+    protocol = make_protocol(**config)
+    protocol.swarmloom_evolve(outcomes=[graded("a", 0, True)] * 40 + [graded("a", 1, False)] * 40)
+    return protocol
+
+
+def forge(protocol, topic, names=50):
+    for number in range(names):
+        protocol.leave(topic, "expert0", False, f"invented{number}", 1000.0)
+        protocol.leave(topic, "expert1", True, f"invented{number}", 1000.0)
+
+
+def test_fifty_invented_names_cannot_turn_what_was_graded():
+    protocol = graded_crew()
+    forge(protocol, "a")
+    good, bad = protocol.sense("a")
+    assert good["expert"] == "expert0"
+    assert good["rate"] > 0.9
+    assert bad["rate"] < 0.1
+
+
+def test_names_that_agreed_with_the_grades_first_have_the_limit_too():
+    protocol = graded_crew()
+    for number in range(50):
+        protocol.leave("a", "expert1", False, f"invented{number}", 1000.0)
+    for number in range(50):
+        protocol.leave("a", "expert0", False, f"invented{number}", 10.0)
+    assert protocol.sense("a")[0]["rate"] > 0.8
+
+
+def test_invented_names_and_topics_hardly_move_what_was_never_graded():
+    protocol = graded_crew()
+    for number in range(30):
+        forge(protocol, f"invented{number}", names=10)
+    forge(protocol, "b")
+    after = {one["expert"]: one["rate"] for one in protocol.sense("b")}
+    assert after["expert0"] > 0.5
+    assert after["expert0"] > after["expert1"] + 0.2
+
+
+def test_without_any_grade_members_tilt_and_do_not_decide():
+    protocol = make_protocol()
+    forge(protocol, "a")
+    rates = {one["expert"]: one["rate"] for one in protocol.sense("a")}
+    assert 0.2 < rates["expert0"] < 0.5 < rates["expert1"] < 0.8
+
+
 def test_members_may_write_from_many_threads():
     protocol = make_protocol(member_trust=1.0, member_cap=1e6)
 

@@ -4,9 +4,10 @@ An amount x₀ left at time t₀ is worth x(t) = x₀·2^(−(t−t₀)/h) when 
 touched in between, so a deposit costs O(1) however much is stored. Time is counted in finished
 tasks (`TrailTable.advance`), never by a clock, so that a run is reproducible from its seed.
 
-Three lines of defence keep one depositor from deciding for all: amounts are kept per depositor, a
-depositor's word on one cell counts for at most its cap, and a depositor whose word disagrees with
-the others' beyond chance loses weight (`swarmloom_protocols.stigmergy.trust`).
+Four lines of defence keep one depositor from deciding for all: amounts are kept per depositor, a
+depositor's word on one cell counts for at most its cap, a depositor whose word disagrees with the
+others' beyond chance loses weight, and depositors that come under any name are believed as far as
+references bear them out, and all together have a limit (`swarmloom_protocols.stigmergy.trust`).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import numpy.typing as npt
 from swarmloom.device import Device
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, row, rows
+from swarmloom_protocols.stigmergy.appointments import Appointments, Standing
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
-from swarmloom_protocols.stigmergy.trust import learned_trust
 
 __all__ = ["BYTES_PER_TRAIL", "Reading", "TrailTable", "log_odds"]
 
@@ -76,6 +77,9 @@ class TrailTable:
         the prior rate in the crew's.
     prior_rate : float
         Success rate in (0, 1) that is expected before anything is known.
+    guest_share, guest_floor : float
+        All guests together count for at most ``max(guest_floor, guest_share · others)``
+        observations (≥ 0) of a cell, and of an expert over all topics.
 
     Attributes
     ----------
@@ -109,6 +113,8 @@ class TrailTable:
         topic_prior: float = 4.0,
         expert_prior: float = 4.0,
         prior_rate: float = 0.5,
+        guest_share: float = 0.1,
+        guest_floor: float = 2.0,
     ) -> None:
         self._half_life = math.inf if half_life is None else positive("half_life", half_life)
         self._topic_prior = positive("topic_prior", topic_prior)
@@ -122,33 +128,39 @@ class TrailTable:
         self._keys: IntArray = np.zeros((4, _FIRST_ROOM), dtype=np.int64)
         self._amounts: Float64Array = np.zeros((2, _FIRST_ROOM))
         self._times: Float64Array = np.zeros(_FIRST_ROOM)
-        self._fixed_trust: dict[int, float] = {}
-        self._caps: dict[int, float] = {}
+        self._appointments = Appointments(
+            _amount("guest_share", guest_share), _amount("guest_floor", guest_floor)
+        )
         self._weighed: tuple[Float64Array, Float64Array] | None = None
 
     # -- writing --------------------------------------------------------------------------------
 
-    def appoint(self, depositor: int, *, trust: float | None, cap: float | None) -> None:
-        """Say how far a depositor is believed.
-
-        Depositors that were never appointed have no cap, and their trust is learned.
+    def appoint(
+        self,
+        depositor: int,
+        *,
+        trust: float | None,
+        cap: float | None,
+        standing: Standing = "peer",
+    ) -> None:
+        """Say how far a depositor is believed; one never appointed is a peer without a cap.
 
         Parameters
         ----------
         depositor : int
             Its row, ≥ 0.
         trust : float or None
-            Weight of its observations (≥ 0); None learns it from how well it agrees with others.
+            Weight of its observations (≥ 0); None learns it: a peer's from how well it agrees with
+            the others, a guest's from how well it agrees with references.
         cap : float or None
             Observations that its word on one cell counts for at most (> 0); None for no limit.
+        standing : {"peer", "reference", "guest"}
+            Guests may come under any number of names: all together have the guests' limit.
         """
         depositor = row("depositor", depositor)
-        self._fixed_trust.pop(depositor, None)
-        self._caps.pop(depositor, None)
-        if trust is not None:
-            self._fixed_trust[depositor] = _amount("trust", trust)
-        if cap is not None:
-            self._caps[depositor] = positive("cap", cap)
+        weight = None if trust is None else _amount("trust", trust)
+        limit = None if cap is None else positive("cap", cap)
+        self._appointments.appoint(depositor, weight, limit, standing)
         self._weighed = None
 
     def deposit(
@@ -237,7 +249,7 @@ class TrailTable:
 
     def trust(self, depositor: int) -> float:
         """Return the weight of a depositor's observations: appointed or learned, 1 when unknown."""
-        known = self._trust(self._decayed())
+        known = self._appointments.trust(self._decayed(), self._keys[:, : len(self)])
         return float(known[depositor]) if row("depositor", depositor) < len(known) else 1.0
 
     def sense(self, topic: int, expert: int) -> Reading:
@@ -406,33 +418,11 @@ class TrailTable:
         left = decayed(amounts, times, self._now, self._half_life, device=self.device)
         return left.astype(np.float64)
 
-    def _capped(self, amounts: Float64Array) -> Float64Array:
-        if not self._caps:
-            return amounts
-        depositors = self._keys[2, : len(self)]
-        caps = np.full(int(depositors.max(initial=0)) + 1, np.inf)
-        for depositor, cap in self._caps.items():
-            if depositor < len(caps):
-                caps[depositor] = cap
-        total = amounts.sum(axis=0)
-        share: Float64Array = np.minimum(1.0, caps[depositors] / np.maximum(total, 1e-300))
-        return amounts * share
-
-    def _trust(self, amounts: Float64Array) -> Float64Array:
-        """Weight of each depositor, up to the highest row that deposited or was appointed."""
-        depositors = self._keys[2, : len(self)]
-        size = max([int(depositors.max(initial=0)), *self._fixed_trust]) + 1
-        fixed = np.full(size, np.nan)
-        for depositor, trust in self._fixed_trust.items():
-            fixed[depositor] = trust
-        return learned_trust(self._capped(amounts), self._keys[3, : len(self)], depositors, fixed)
-
     def _evidence(self) -> tuple[Float64Array, Float64Array]:
-        """Success and failure of each slot after decay, cap and trust."""
+        """Success and failure of each slot after decay, cap, trust and the guests' limit."""
         if self._weighed is None:
-            amounts = self._decayed()
-            weights = self._trust(amounts)[self._keys[2, : len(self)]]
-            success, failure = self._capped(amounts) * weights
+            keys = self._keys[:, : len(self)]
+            success, failure = self._appointments.weighed(self._decayed(), keys)
             self._weighed = success, failure
         return self._weighed
 

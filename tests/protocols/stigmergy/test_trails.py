@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable, log_odds
-from swarmloom_protocols.stigmergy.trust import learned_trust
+from swarmloom_protocols.stigmergy.trust import guest_trust, learned_trust, pool_shares
 from tests.naive import trails as naive
 
 # Amounts are read in float32.
@@ -240,6 +240,68 @@ def test_learned_trust_equals_the_loop_over_trails(trails, fixed):
     )
     expected = naive.learned_trust((success, failure), cells, depositors, fixed)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
+
+
+trail_lists = st.lists(
+    st.tuples(amounts, amounts, st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(trail_lists, st.lists(st.booleans(), min_size=4, max_size=4))
+def test_guest_trust_equals_the_loop_over_trails(trails, references):
+    trails = list({trail[2:]: trail for trail in trails}.values())
+    success, failure, cells, depositors = (list(column) for column in zip(*trails, strict=True))
+    found = guest_trust(
+        np.array([success, failure]), np.array(cells), np.array(depositors), np.array(references)
+    )
+    expected = naive.guest_trust((success, failure), cells, depositors, references)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(amounts, st.integers(0, 3), st.booleans()), min_size=1, max_size=12),
+    st.floats(0.0, 1.0),
+    st.floats(0.0, 5.0),
+)
+def test_pool_shares_equal_the_loop_over_trails(trails, share, floor):
+    size, places, guests = (list(column) for column in zip(*trails, strict=True))
+    found = pool_shares(np.array(size), np.array(places), np.array(guests), share, floor)
+    expected = naive.pool_shares(size, places, guests, share, floor)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_guests_are_believed_as_far_as_references_bear_them_out():
+    table = TrailTable()
+    table.appoint(0, trust=1.0, cap=None, standing="reference")
+    for guest in (1, 2, 3):
+        table.appoint(guest, trust=None, cap=10.0, standing="guest")
+    for expert in range(6):
+        good = expert % 2 == 0
+        for depositor in (0, 1, 2):
+            right = good != (depositor == 2)
+            table.deposit(0, expert, depositor, success=8.0 * right, failure=8.0 * (not right))
+    # On what no reference has seen two say the same: that bears nobody out.
+    table.deposit(1, 0, 2, success=8.0)
+    table.deposit(1, 0, 3, success=8.0)
+    assert table.trust(1) > 0.7
+    assert table.trust(2) < 0.05
+    assert table.trust(3) == 0.25
+
+
+@pytest.mark.parametrize("names", [1, 10, 1000])
+def test_guests_together_have_a_limit_on_a_cell_and_on_an_expert(names):
+    table = TrailTable(guest_share=0.1, guest_floor=2.0)
+    table.appoint(0, trust=1.0, cap=None)
+    table.deposit(0, 0, 0, success=50.0)
+    for guest in range(1, names + 1):
+        table.appoint(guest, trust=None, cap=None, standing="guest")
+        table.deposit(0, 0, guest, failure=100.0)
+        table.deposit(guest, 1, guest, failure=100.0)
+    assert table.sense(0, 0).failure == pytest.approx(5.0)
+    # Two observations at most, over however many topics.
+    assert table.totals[1] == pytest.approx(7.0)
 
 
 def crew_with_forger(seed, *, forgers=0, guarded=True, rounds=200):
