@@ -6,19 +6,33 @@ differ exactly if both bits are 1. In the GHZ game (D. M. Greenberger, M. A. Hor
 1989; N. D. Mermin, American Journal of Physics 58, 1990) three get bits of even sum and win when
 the parity of their answers says whether any bit was 1.
 
-A simulation knows all inputs and could win every round, so its rounds show what real pairs would
-do, not an advantage.
+The outcomes are drawn by Born's rule from the density matrix and the players' observables, which
+know nothing of the rules of the game; whether a round is won is read off the outcomes. A simulation
+knows all inputs and could win every round, so its rounds show what real pairs would do, not an
+advantage.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.entanglement.states import BitArray, sample_ghz
+from swarmloom_protocols.entanglement.born import (
+    PAULI_X,
+    PAULI_Y,
+    PAULI_Z,
+    Matrix,
+    depolarised,
+    ghz_density,
+    outcome_probabilities,
+    sample_outcomes,
+    werner_density,
+)
+from swarmloom_protocols.entanglement.states import BitArray
 
 __all__ = [
     "BellRounds",
@@ -30,6 +44,9 @@ __all__ = [
     "play_ghz",
 ]
 
+_CHSH_INPUTS = np.array([(0, 0), (0, 1), (1, 0), (1, 1)], dtype=np.uint8)
+# The best settings: angles from Z towards X, by player and input.
+_CHSH_ANGLES = ((0.0, np.pi / 2.0), (np.pi / 4.0, -np.pi / 4.0))
 _GHZ_INPUTS = np.array([(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0)], dtype=np.uint8)
 
 
@@ -58,7 +75,7 @@ def chsh_value(visibility: float) -> float:
 
     Classical players reach at most 2, so p must exceed 1/√2.
     """
-    _check_visibility(visibility)
+    _check_share("visibility", visibility)
     return float(2.0 * np.sqrt(2.0) * visibility)
 
 
@@ -75,19 +92,20 @@ def play_chsh(rounds: int, rng: np.random.Generator, visibility: float = 1.0) ->
     Returns
     -------
     BellRounds
-        Won with probability (1 + p/√2)/2, 0.853553 for a pure pair.
 
     Notes
     -----
-    Each output alone is a fair coin whatever the other's input: nothing is signalled.
+    Theory says: won with probability (1 + p/√2)/2, 0.853553 for a pure pair; each output alone is a
+    fair coin whatever the other's input, so nothing is signalled.
     """
-    _check_visibility(visibility)
-    inputs = rng.integers(0, 2, size=(rounds, 2), dtype=np.uint8)
-    first = rng.integers(0, 2, size=rounds, dtype=np.uint8)
-    wanted = inputs[:, 0] & inputs[:, 1]
-    won = rng.random(rounds) < (1.0 + visibility / np.sqrt(2.0)) / 2.0
-    second = first ^ wanted ^ ~won
-    return BellRounds(inputs, np.stack([first, second], axis=1), won)
+    _check_share("visibility", visibility)
+    settings = [
+        [_in_the_xz_plane(angles[bit]) for angles, bit in zip(_CHSH_ANGLES, question, strict=True)]
+        for question in _CHSH_INPUTS
+    ]
+    inputs, outputs = _play(rounds, rng, werner_density(visibility), _CHSH_INPUTS, settings)
+    won = (outputs[:, 0] ^ outputs[:, 1]) == (inputs[:, 0] & inputs[:, 1])
+    return BellRounds(inputs, outputs, won)
 
 
 def play_ghz(rounds: int, rng: np.random.Generator, depolarising: float = 0.0) -> BellRounds:
@@ -104,13 +122,10 @@ def play_ghz(rounds: int, rng: np.random.Generator, depolarising: float = 0.0) -
     -------
     BellRounds
     """
-    which = rng.integers(0, 4, size=rounds)
-    inputs = _GHZ_INPUTS[which]
-    outputs = np.empty((rounds, 3), dtype=np.uint8)
-    for row, question in enumerate(_GHZ_INPUTS):
-        mine = np.flatnonzero(which == row)
-        angles = (question * np.pi / 2.0).tolist()
-        outputs[mine] = sample_ghz(3, len(mine), rng, angles=angles, depolarising=depolarising)
+    _check_share("depolarising", depolarising)
+    settings = [[PAULI_Y if bit else PAULI_X for bit in question] for question in _GHZ_INPUTS]
+    density = depolarised(ghz_density(3), depolarising)
+    inputs, outputs = _play(rounds, rng, density, _GHZ_INPUTS, settings)
     won = np.bitwise_xor.reduce(outputs, axis=1) == inputs.any(axis=1)
     return BellRounds(inputs, outputs, won)
 
@@ -155,6 +170,24 @@ def classical_ghz_win_rate() -> float:
     return best
 
 
-def _check_visibility(visibility: float) -> None:
-    if not 0.0 <= visibility <= 1.0:
-        raise InputError(f"visibility is {visibility}; allowed is 0 to 1")
+def _play(
+    rounds: int,
+    rng: np.random.Generator,
+    density: Matrix,
+    questions: BitArray,
+    settings: Sequence[Sequence[Matrix]],
+) -> tuple[BitArray, BitArray]:
+    """Ask random questions and measure the state with the settings of each."""
+    which = rng.integers(0, len(questions), size=rounds)
+    probabilities = [outcome_probabilities(density, observables) for observables in settings]
+    return questions[which], sample_outcomes(np.stack(probabilities), which, rng)
+
+
+def _in_the_xz_plane(angle: float) -> Matrix:
+    observable: Matrix = np.cos(angle) * PAULI_Z + np.sin(angle) * PAULI_X
+    return observable
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise InputError(f"{name} is {value}; allowed is 0 to 1")

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.entanglement import bell
 from swarmloom_protocols.entanglement.bell import (
     BellRounds,
     chsh_statistic,
@@ -76,9 +77,19 @@ def test_statistic_of_every_classical_strategy_stays_within_two():
         assert abs(chsh_statistic(BellRounds(inputs, outputs, np.ones(4, bool)))) <= 2.0
 
 
+@pytest.mark.parametrize(("second", "statistic"), [((0.0, 0.0), 2.0), ((0.0, math.pi / 2), 0.0)])
+def test_the_rate_comes_from_the_settings_not_from_the_rules(monkeypatch, second, statistic):
+    monkeypatch.setattr(bell, "_CHSH_ANGLES", ((0.0, math.pi / 2), second))
+    rounds = play_chsh(ROUNDS, np.random.default_rng(7))
+    assert chsh_statistic(rounds) == pytest.approx(statistic, abs=0.025)
+    assert stats.binomtest(int(rounds.won.sum()), ROUNDS, 0.5 + statistic / 8).pvalue > 1e-4
+
+
 def test_too_few_rounds_and_wrong_visibilities_are_refused():
     with pytest.raises(InputError, match="four pairs"):
         chsh_statistic(play_chsh(1, np.random.default_rng(0)))
     for visibility in (-0.1, 1.1, math.nan):
         with pytest.raises(InputError, match="visibility"):
             chsh_value(visibility)
+        with pytest.raises(InputError, match="depolarising"):
+            play_ghz(1, np.random.default_rng(0), visibility)
