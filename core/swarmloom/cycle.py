@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
@@ -16,6 +18,7 @@ from swarmloom.types import (
     Assignment,
     Ballot,
     Correlation,
+    IntArray,
     Mixture,
     Outcome,
     Round,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cycle", "Phase", "round_generator", "validators"]
 
+_GRACE = 0.25
 _LOW_64_BITS = (1 << 64) - 1
 
 
@@ -96,13 +100,21 @@ class Cycle:
         answer = self._host.hook.swarmloom_execute(round=round, assignment=assignment)
         open_calls = assignment.expert.copy()
         row_of = {task.id: row for row, task in enumerate(round.tasks)}
+        # The local executor keeps to the limit itself, and says which calls it has cost.
+        limit = None if math.isinf(round.seconds_left) else round.seconds_left + _GRACE
+        failed = False
         try:
-            async for ballot in answer.value:
-                open_calls[row_of[ballot.task]] = -1
-                yield ballot
+            async with asyncio.timeout(limit):
+                async for ballot in answer.value:
+                    _check_ballot(ballot, row_of, open_calls)
+                    open_calls[row_of[ballot.task]] = -1
+                    yield ballot
+        except TimeoutError:
+            return
         except Exception as error:  # A third party's executor may raise anything.
             self._host.fail(answer.plugin, "swarmloom_execute", error)
-        if (open_calls >= 0).any():
+            failed = True
+        if failed and (open_calls >= 0).any():
             async for ballot in self._executor.execute(round, Assignment(open_calls)):
                 yield ballot
 
@@ -112,10 +124,17 @@ class Cycle:
         verdicts: Sequence[Verdict] = answer.value
         return verdicts
 
-    def audit(self, outcomes: Sequence[Outcome]) -> Sequence[Sequence[int]]:
+    def audit(self, outcomes: Sequence[Outcome], experts: int) -> Sequence[Sequence[int]]:
         """Ask whose further answers to graded tasks are worth buying."""
         answer = self._host.hook.swarmloom_audit(outcomes=outcomes)
-        return [()] * len(outcomes) if answer is None else answer.value
+        if answer is None:
+            return [()] * len(outcomes)
+        wanted: Sequence[Sequence[int]] = answer.value
+        if all(0 <= expert < experts for named in wanted for expert in named):
+            return wanted
+        error = InputError(f"audit names experts outside 0…{experts - 1}: {wanted}")
+        self._host.fail(answer.plugin, "swarmloom_audit", error)
+        return [()] * len(outcomes)
 
     def evolve(self, outcomes: Sequence[Outcome]) -> None:
         """Let every protocol learn."""
@@ -135,7 +154,9 @@ def _check_navigation(value: Any, arguments: Mapping[str, Any]) -> None:
 def _check_assignment(value: Assignment, arguments: Mapping[str, Any]) -> None:
     round: Round = arguments["round"]
     n_tasks, n_experts = round.allowed.shape
-    chosen = np.asarray(value.expert)
+    chosen = value.expert
+    if not isinstance(chosen, np.ndarray):
+        raise InputError(f"an assignment needs an array, not {type(chosen).__name__}")
     if chosen.shape != (n_tasks,) or chosen.dtype.kind != "i":
         raise InputError(
             f"an assignment needs {n_tasks} integers, got {chosen.dtype}{chosen.shape}"
@@ -150,13 +171,20 @@ def _check_assignment(value: Assignment, arguments: Mapping[str, Any]) -> None:
     if (load > capacity).any():
         name = round.experts[int(np.argmax(load - capacity))].name
         raise InputError(f"the assignment gives expert {name!r} more calls than its capacity")
+    if not len(rows) and (round.allowed & (capacity > round.in_flight)).any():
+        raise InputError("the assignment gives nobody anything, though there are experts to ask")
 
 
 def _check_verdicts(value: Sequence[Verdict], arguments: Mapping[str, Any]) -> None:
     tasks = arguments["round"].tasks
     if [verdict.task for verdict in value] != [task.id for task in tasks]:
         raise InputError("judge must return one verdict for each task of the round, in order")
+    experts = len(arguments["round"].experts)
     for verdict in value:
+        if verdict.answer is not None and not isinstance(verdict.answer, str):
+            raise InputError(f"the answer to task {verdict.task!r} is no string")
+        if not all(0 <= expert < experts for expert in verdict.ask):
+            raise InputError(f"the verdict on task {verdict.task!r} asks experts {verdict.ask}")
         probabilities = list(verdict.posterior.values())
         if not all(0.0 <= p <= 1.0 for p in probabilities) or sum(probabilities) > 1.0 + 1e-6:
             raise InputError(f"the posterior of task {verdict.task!r} is no distribution")
@@ -165,6 +193,20 @@ def _check_verdicts(value: Sequence[Verdict], arguments: Mapping[str, Any]) -> N
 def _check_audit(value: Sequence[Sequence[int]], arguments: Mapping[str, Any]) -> None:
     if len(value) != len(arguments["outcomes"]):
         raise InputError("audit must return one list of experts for each outcome")
+    if not all(isinstance(expert, (int, np.integer)) for named in value for expert in named):
+        raise InputError("audit must name experts by their indices")
+
+
+def _check_ballot(ballot: Ballot, row_of: Mapping[str, int], open_calls: IntArray) -> None:
+    row = row_of.get(ballot.task, -1)
+    if row < 0 or open_calls[row] != ballot.expert:
+        raise InputError(
+            f"a ballot of expert {ballot.expert} on task {ballot.task!r} was not asked for"
+        )
+    if not all(math.isfinite(value) and value >= 0 for value in (ballot.cost, ballot.latency)):
+        raise InputError(f"a ballot on task {ballot.task!r} has no finite cost and latency ≥ 0")
+    if ballot.answer is not None and not isinstance(ballot.answer, str):
+        raise InputError(f"a ballot on task {ballot.task!r} has an answer that is no string")
 
 
 def validators() -> dict[str, Callable[[Any, Mapping[str, Any]], None]]:

@@ -1,13 +1,17 @@
-"""An event loop in a thread of its own, so that synchronous callers can wait for coroutines."""
+"""The swarm's own event loop, in a thread of its own: every round of every run happens there."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
+import contextlib
 import threading
-from collections.abc import Coroutine
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from swarmloom.errors import InputError
 
@@ -17,75 +21,93 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for callers in other threads; the thread starts with the first one."""
+    """Runs coroutine functions for callers in other threads and loops; starts with the first.
+
+    It ends with `close`, with the object, or with the interpreter.
+    """
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._portal: BlockingPortal | None = None
+        self._end: Callable[[], object] = bool
+        self._thread = 0
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the caller's context variables and wait for its result.
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller is on the loop."""
+        return threading.get_ident() == self._thread
+
+    def submit(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
+        """Start a coroutine function on the loop, in the caller's context variables."""
+        with self._lock:
+            portal = self._portal or self._start()
+        return portal.start_task_soon(function)
+
+    def run(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine function on the loop and wait for its result.
 
         Raises
         ------
         InputError
-            If called from the loop's own thread, where waiting would never end.
+            If called on the loop itself, where waiting would never end.
         """
-        if threading.current_thread() is self._thread:
-            coroutine.close()
+        if self.is_current:
             raise InputError("solve_now was called from within the swarm's own loop: await solve")
-        result: Future[T] = Future()
-        context = contextvars.copy_context()
-        loop = self._started()
-        loop.call_soon_threadsafe(self._start_task, loop, coroutine, context, result)
+        future = self.submit(function)
         try:
-            return result.result()
+            return future.result()
         except KeyboardInterrupt:
-            result.cancel()
+            future.cancel()
             raise
 
-    @staticmethod
-    async def sleep(seconds: float) -> None:
-        """Let others go on for a while."""
-        await asyncio.sleep(seconds)
+    async def within(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine function on the loop and await its result on the caller's own."""
+        if self.is_current:
+            return await function()
+        return await asyncio.wrap_future(self.submit(function))
+
+    @contextmanager
+    def noting(self, running: set[asyncio.Task[Any]]) -> Iterator[None]:
+        """Keep the current task in a set while the block runs, for `cancel`."""
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
+        try:
+            yield
+        finally:
+            running.discard(task)
+
+    def cancel(self, running: set[asyncio.Task[Any]]) -> None:
+        """Cancel tasks that `noting` has noted, and wait for their end."""
+        if running and not self.is_current:
+            self.run(lambda: _cancelled(running))
 
     def close(self) -> None:
-        """Stop the loop and its thread."""
-        if self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            if threading.current_thread() is not self._thread:
-                self._thread.join(timeout=5)
-            self._loop = self._thread = None
-
-    def _started(self) -> asyncio.AbstractEventLoop:
+        """Cancel what is running, and end the loop and its thread."""
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="swarmloom-loop", daemon=True
-                )
-                self._thread.start()
-            return self._loop
+            self._end()
+            self._portal, self._end, self._thread = None, bool, 0
 
-    @staticmethod
-    def _start_task(
-        loop: asyncio.AbstractEventLoop,
-        coroutine: Coroutine[Any, Any, T],
-        context: contextvars.Context,
-        result: Future[T],
-    ) -> None:
-        task = loop.create_task(coroutine, context=context)
+    def _start(self) -> BlockingPortal:
+        context = start_blocking_portal()
+        self._portal = portal = context.__enter__()
+        self._thread = portal.call(threading.get_ident)
+        # Before the interpreter ends, too: then the loop's thread would no longer answer.
+        self._end = weakref.finalize(self, _stop, portal, context)
+        return portal
 
-        def finish(done: asyncio.Task[T]) -> None:
-            if done.cancelled():
-                result.cancel()
-            elif (error := done.exception()) is not None:
-                result.set_exception(error)
-            elif not result.cancelled():
-                result.set_result(done.result())
 
-        task.add_done_callback(finish)
-        result.add_done_callback(
-            lambda future: loop.call_soon_threadsafe(task.cancel) if future.cancelled() else None
-        )
+async def _cancelled(running: set[asyncio.Task[Any]]) -> None:
+    tasks = list(running)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def _stop(portal: BlockingPortal, context: AbstractContextManager[BlockingPortal]) -> None:
+    # Where the loop itself lets go of its last owner, it cannot wait for its own end.
+    with contextlib.suppress(RuntimeError):
+        portal.call(portal.stop, True)
+    with contextlib.suppress(RuntimeError):
+        context.__exit__(None, None, None)

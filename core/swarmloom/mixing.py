@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +35,26 @@ def check_proposal(proposal: Proposal, shape: tuple[int, int]) -> None:
             f"affinity has shape {np.shape(proposal.affinity)}, the round has {shape} "
             "(tasks × experts)"
         )
-    if not np.isfinite(proposal.affinity).all():
-        raise InputError("affinity holds NaN or infinite values; 0 means no opinion")
+    with np.errstate(over="ignore"):
+        affinity = np.asarray(proposal.affinity, dtype=np.float32)
+    if not np.isfinite(affinity).all():
+        raise InputError("affinity holds NaN, infinite or huge values; 0 means no opinion")
     if not 0.0 <= proposal.confidence <= 1.0:
         raise InputError(f"confidence is {proposal.confidence}, allowed is 0 to 1")
-    pairs = shape[0] * shape[1]
-    if proposal.coupling is not None and proposal.coupling.shape != (pairs, pairs):
-        raise InputError(f"coupling has shape {proposal.coupling.shape}, not {(pairs, pairs)}")
+    if proposal.coupling is not None:
+        _check_coupling(proposal.coupling, shape[0] * shape[1])
+
+
+def _check_coupling(coupling: Any, pairs: int) -> None:
+    from scipy import sparse
+
+    is_sparse = bool(sparse.issparse(coupling))
+    if not is_sparse:
+        raise InputError(f"coupling is {type(coupling).__name__}, not a scipy.sparse array")
+    if coupling.shape != (pairs, pairs):
+        raise InputError(f"coupling has shape {coupling.shape}, not {(pairs, pairs)}")
+    if not np.isfinite(coupling.data).all():
+        raise InputError("coupling holds NaN or infinite values")
 
 
 def mix(
@@ -78,6 +92,8 @@ def mix(
             term = factor * proposal.coupling
             coupling = term if coupling is None else coupling + term
     total[~allowed] = -np.inf
+    for array in (total, *parts.values()):
+        array.setflags(write=False)
     return Mixture(total, coupling, parts, factors)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,20 +15,8 @@ from swarmloom.cycle import Cycle, Phase, round_generator
 from swarmloom.errors import InputError
 from swarmloom.events import EventKind, ballot_event, outcome_event, task_event, verdict_event
 from swarmloom.explanations import decision_event
-from swarmloom.loop_thread import LoopThread
-from swarmloom.types import (
-    Assignment,
-    Ballot,
-    BoolArray,
-    Event,
-    Float64Array,
-    IntArray,
-    Mixture,
-    Outcome,
-    Round,
-    Task,
-    Verdict,
-)
+from swarmloom.open_tasks import OpenTask
+from swarmloom.types import Assignment, Ballot, Event, IntArray, Mixture, Outcome, Round, Task
 
 if TYPE_CHECKING:
     from swarmloom.host import PluginRecord
@@ -39,7 +27,8 @@ __all__ = ["Feedback", "Run", "RunResult"]
 
 Feedback = Callable[[Task, str | None], str | None]
 
-_WAIT_FOR_CAPACITY = 0.005
+# Questions are opened as fast as outcomes teach whom to ask: one more at a time for every two.
+_OUTCOMES_A_PLACE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,44 +63,12 @@ class RunResult:
         return {outcome.task.id: outcome.verdict.answer for outcome in self.outcomes}
 
 
-@dataclass(slots=True, eq=False)
-class _OpenTask:
-    """A task on its way to a verdict."""
-
-    task: Task
-    able: BoolArray
-    asked: BoolArray
-    ballots: list[Ballot] = field(default_factory=list)
-    verdict: Verdict | None = None
-    failures: int = 0
-    stop_reason: str = ""
-    pending: int = -1
-    unjudged: bool = False
-
-    def take(self, ballot: Ballot) -> None:
-        self.ballots.append(ballot)
-        self.asked[ballot.expert] = True
-        self.failures += not ballot.succeeded
-
-    @property
-    def votes(self) -> tuple[Ballot, ...]:
-        return tuple(ballot for ballot in self.ballots if not ballot.audit)
-
-    @property
-    def candidates(self) -> BoolArray:
-        free = self.able & ~self.asked
-        if self.verdict is not None and self.verdict.ask:
-            preferred = np.zeros_like(free)
-            preferred[list(self.verdict.ask)] = True
-            return free & preferred if (free & preferred).any() else free
-        return free
-
-
 class Run:
     """Takes tasks and gives outcomes until it is closed; `Swarm.open_run` makes one.
 
-    It is a context manager. `solve` may be called many times, also at the same time; `solve_now`
-    is the same for callers without an event loop, from any thread.
+    It is a context manager. `solve` may be called many times, also at the same time, from any
+    loop; `solve_now` is the same for callers without one, from any thread. All rounds happen on
+    the swarm's own loop, one after another.
     """
 
     def __init__(
@@ -123,24 +80,22 @@ class Run:
         job: Mapping[str, Any] | None = None,
         resume: str | None = None,
     ) -> None:
-        settings = swarm.settings
         self._swarm = swarm
+        self._experts = swarm.experts
         self._feedback = feedback
         self._on_event = on_event
         self._cycle = Cycle(swarm.host, swarm.executor)
-        self._budget = Budget(settings.budget.calls, settings.budget.cost, settings.budget.seconds)
-        self._prices: Float64Array = np.array([e.price for e in swarm.experts], dtype=np.float64)
-        self._billed: IntArray = np.zeros(len(swarm.experts), dtype=np.int64)
-        self._in_flight: IntArray = np.zeros(len(swarm.experts), dtype=np.int64)
+        limits = swarm.settings.budget
+        self._budget = Budget(swarm.experts, limits.calls, limits.cost, limits.seconds)
         self._round = 0
         self._known: dict[str, Outcome] = {}
+        self._taken: set[str] = set()
         self._restored: ReplayState | None = None
         self._shares: dict[str, float] = {}
         self._decisions = 0
-        self._loop = LoopThread()
+        self._answered = asyncio.Event()
+        self._solving: set[asyncio.Task[Any]] = set()
         self._closed: RunResult | None = None
-        if settings.budget.seconds is not None:
-            swarm.executor.deadline = time.monotonic() + settings.budget.seconds
         self.id = self._begin(job) if resume is None else self._replay(resume)
 
     # -- the public face --------------------------------------------------------------------
@@ -158,29 +113,32 @@ class Run:
         -------
         list of Outcome
             In the order of the tasks.
+
+        Raises
+        ------
+        InputError
+            If an id is not new, or the run is closed.
         """
         ordered = list(tasks)
-        self._check_ids(ordered)
-        done = {task.id: self._known[task.id] for task in ordered if task.id in self._known}
-        waiting = deque(self._open(task) for task in ordered if task.id not in done)
-        in_work: list[_OpenTask] = []
-        while waiting or in_work:
-            self._admit(waiting, in_work)
-            for outcome in await self._turn(in_work):
-                done[outcome.task.id] = outcome
-            in_work = [state for state in in_work if state.task.id not in done]
-        return [done[task.id] for task in ordered]
+        return await self._swarm.loop.within(lambda: self._solve(ordered))
 
     def solve_now(self, tasks: Iterable[Task]) -> list[Outcome]:
         """Do what `solve` does, from a caller without an event loop, in any thread."""
-        return self._loop.run(self.solve(tasks))
+        ordered = list(tasks)
+        return self._swarm.loop.run(lambda: self._solve(ordered))
 
     def close(self, status: str = "finished") -> RunResult:
-        """End the run; what it came to is returned, also by later calls."""
+        """End the run, giving up what is still being solved; later calls return the same.
+
+        Parameters
+        ----------
+        status : str
+            "finished", or "interrupted" for a run that may be resumed.
+        """
         if self._closed is None:
+            self._swarm.loop.cancel(self._solving)
             self.emit(EventKind.RUN_FINISHED, {"status": status})
             self._swarm.ledger.finish(self.id, status)
-            self._loop.close()
             self._closed = self._result()
             self._swarm.detach(self)
         return self._closed
@@ -199,7 +157,7 @@ class Run:
     @property
     def in_flight(self) -> IntArray:
         """Calls sent and not answered yet, shape (experts,)."""
-        return self._in_flight.copy()
+        return self._budget.in_flight.copy()
 
     @property
     def spent(self) -> tuple[int, float]:
@@ -236,18 +194,22 @@ class Run:
     def _replay(self, run_id: str) -> str:
         from swarmloom.ledger.replay import replay
 
-        index_of = {expert.name: index for index, expert in enumerate(self._swarm.experts)}
+        index_of = {expert.name: index for index, expert in enumerate(self._experts)}
         # Claimed before it is read: nobody else can add to it in between.
         self._swarm.ledger.resume(run_id)
         state = replay(self._swarm.ledger.events(run_id), index_of)
         self._restored = state
         self._round = state.next_round
         self._shares, self._decisions = state.share_totals, state.decisions
-        for batch in state.batches:
-            self._known.update((outcome.task.id, outcome) for outcome in batch)
-            self._cycle.evolve(batch)
+        for number, batch in enumerate([*state.batches, []]):
+            for change in state.changes.get(number, ()):
+                self._swarm.replay_change(change)
+            if batch:
+                self._known.update((outcome.task.id, outcome) for outcome in batch)
+                self._cycle.evolve(batch)
         for ballot in state.ballots:
-            self._book(ballot)
+            self._budget.book(ballot)
+        self._budget.resume(state.elapsed)
         return run_id
 
     def _result(self) -> RunResult:
@@ -262,19 +224,33 @@ class Run:
             plugins=tuple(self._swarm.host.report()),
         )
 
-    def _check_ids(self, tasks: Sequence[Task]) -> None:
+    # -- tasks ----------------------------------------------------------------------------------
+
+    async def _solve(self, tasks: Sequence[Task]) -> list[Outcome]:
+        self._reserve_ids(tasks)
+        done = {task.id: self._known[task.id] for task in tasks if task.id in self._known}
+        waiting = deque(self._open(task) for task in tasks if task.id not in done)
+        in_work: list[OpenTask] = []
+        with self._swarm.loop.noting(self._solving):
+            while waiting or in_work:
+                self._admit(waiting, in_work)
+                done.update((o.task.id, o) for o in await self._turn(in_work))
+                in_work = [state for state in in_work if state.task.id not in done]
+                # Experts that answer at once would never let a cancellation through.
+                await asyncio.sleep(0)
+        return [done[task.id] for task in tasks]
+
+    def _reserve_ids(self, tasks: Sequence[Task]) -> None:
         if self._closed is not None:
             raise InputError("the run is closed; open a new one")
-        seen: set[str] = set()
-        for task in tasks:
-            if task.id in seen:
-                raise InputError(f"two tasks have the id {task.id!r}; ids must be unique in a run")
-            seen.add(task.id)
+        ids = [task.id for task in tasks]
+        for task_id in ids:
+            if task_id in self._taken or ids.count(task_id) > 1:
+                raise InputError(f"two tasks have the id {task_id!r}; ids must be new to a run")
+        self._taken.update(ids)
 
-    def _open(self, task: Task) -> _OpenTask:
-        experts = self._swarm.experts
-        able = np.array([task.demands <= e.skills or not e.skills for e in experts], dtype=np.bool_)
-        state = _OpenTask(task, able, np.zeros(len(experts), dtype=np.bool_))
+    def _open(self, task: Task) -> OpenTask:
+        state = OpenTask.of(task, self._experts)
         if self._restored is not None:
             for ballot in self._restored.open_ballots.get(task.id, ()):
                 state.take(ballot)
@@ -283,33 +259,44 @@ class Run:
             state.unjudged = task.id in self._restored.unjudged
         return state
 
-    def _admit(self, waiting: deque[_OpenTask], in_work: list[_OpenTask]) -> None:
+    def _admit(self, waiting: deque[OpenTask], in_work: list[OpenTask]) -> None:
         admitted = []
-        while waiting and len(in_work) < self._swarm.settings.swarm.window:
+        while waiting and len(in_work) < self._places(waiting[0].task):
             in_work.append(waiting.popleft())
             if self._restored is None or in_work[-1].task.id not in self._restored.opened:
                 admitted.append(task_event(in_work[-1].task))
         self._record(admitted)
 
+    def _places(self, task: Task) -> int:
+        settings = self._swarm.settings.swarm
+        if (task.quorum or settings.quorum) == 1:
+            return settings.window
+        return min(settings.window, 1 + len(self._known) // _OUTCOMES_A_PLACE)
+
     # -- one round ----------------------------------------------------------------------------
 
-    async def _turn(self, states: list[_OpenTask]) -> list[Outcome]:
+    async def _turn(self, states: list[OpenTask]) -> list[Outcome]:
         if any(state.unjudged for state in states):
             return await self._complete(states)
+        late = [state for state in states if state.is_late(self._budget.elapsed)]
+        if late:
+            return await self._give_up(late, "deadline")
         number, self._round = self._round, self._round + 1
-        round = self._round_of(states, number, Phase.DECIDE)
-        round = self._cycle.entangle(round)
+        round = self._cycle.entangle(self._round_of(states, number, Phase.DECIDE))
         mixture = self._cycle.navigate(round, self._swarm.weights)
-        assignment = self._affordable(self._cycle.decide(round, mixture))
-        self._record_decisions(round, mixture, assignment)
+        assignment = self._cycle.decide(round, mixture)
+        assignment = replace(assignment, expert=self._budget.fitting(assignment.expert))
         if not (assignment.expert >= 0).any():
             return await self._nobody(states, round)
-        await self._execute(states, round, assignment)
+        # Reserved before anything is awaited: no other solve can take the same money.
+        prices = self._reserve(assignment)
+        self._record_decisions(round, mixture, assignment)
+        await self._execute(states, round, assignment, prices)
         asked = [s for s, e in zip(states, assignment.expert.tolist(), strict=True) if e >= 0]
         unable = [s for s, row in zip(states, round.allowed, strict=True) if not row.any()]
         return await self._judge(asked, number, unable)
 
-    async def _complete(self, states: list[_OpenTask]) -> list[Outcome]:
+    async def _complete(self, states: list[OpenTask]) -> list[Outcome]:
         """Finish the round in which an earlier part of the run was interrupted."""
         number = self._round - 1
         round = self._round_of(states, number, Phase.DECIDE)
@@ -317,29 +304,29 @@ class Run:
         asked = [state for state in states if state.unjudged]
         for state in asked:
             state.pending, state.unjudged = -1, False
-        await self._execute(states, round, assignment)
+        await self._execute(states, round, assignment, self._reserve(assignment))
         idle = [(s, row) for s, row in zip(states, round.allowed, strict=True) if s not in asked]
         return await self._judge(asked, number, [s for s, row in idle if not row.any()])
 
-    def _round_of(self, states: Sequence[_OpenTask], number: int, phase: Phase) -> Round:
-        affordable = self._budget.affordable(self._prices)
-        shape = (len(states), len(self._prices))
+    def _round_of(self, states: Sequence[OpenTask], number: int, phase: Phase) -> Round:
+        affordable = self._budget.affordable()
+        shape = (len(states), len(self._experts))
         allowed = np.array([s.candidates & affordable for s in states]).reshape(shape)
+        in_flight, prices = self._budget.in_flight.copy(), self._budget.prices.copy()
+        for array in (allowed, in_flight, prices):
+            array.setflags(write=False)
         return Round(
             number=number,
             tasks=tuple(state.task for state in states),
-            experts=self._swarm.experts,
+            experts=self._experts,
             allowed=allowed,
             ballots=tuple(state.votes for state in states),
-            in_flight=self._in_flight.copy(),
-            prices=self._prices.copy(),
+            in_flight=in_flight,
+            prices=prices,
             elapsed=self._budget.elapsed,
+            seconds_left=self._budget.seconds_left,
             rng=round_generator(self._swarm.settings.swarm.seed, number, phase),
         )
-
-    def _affordable(self, assignment: Assignment) -> Assignment:
-        fitting = self._budget.fitting(assignment.expert, self._prices)
-        return replace(assignment, expert=fitting)
 
     def _record_decisions(self, round: Round, mixture: Mixture, assignment: Assignment) -> None:
         events = []
@@ -351,133 +338,126 @@ class Run:
             events.append(event)
         self._record(events)
 
+    def _reserve(self, assignment: Assignment) -> dict[int, float]:
+        rows = np.flatnonzero(assignment.expert >= 0)
+        prices = self._budget.reserve(assignment.expert[rows])
+        return dict(zip(rows.tolist(), prices.tolist(), strict=True))
+
     async def _execute(
-        self, states: Sequence[_OpenTask], round: Round, assignment: Assignment
+        self,
+        states: Sequence[OpenTask],
+        round: Round,
+        assignment: Assignment,
+        reserved: dict[int, float],
+        *,
+        audit: bool = False,
     ) -> None:
-        state_of = {state.task.id: state for state in states}
-        sent = assignment.expert[assignment.expert >= 0]
-        np.add.at(self._in_flight, sent, 1)
-        outstanding = self._in_flight_counter(sent)
+        row_of = {state.task.id: row for row, state in enumerate(states)}
         try:
             async for ballot in self._cycle.execute(round, assignment):
-                outstanding[ballot.expert] -= 1
-                self._in_flight[ballot.expert] -= 1
-                self._take(state_of[ballot.task], ballot)
+                row = row_of[ballot.task]
+                self._budget.release(ballot.expert, reserved.pop(row))
+                self._take(states[row], replace(ballot, audit=audit))
         finally:
-            self._in_flight -= outstanding
+            for row, price in reserved.items():
+                self._budget.release(int(assignment.expert[row]), price)
+            self._answered.set()
 
-    def _in_flight_counter(self, sent: IntArray) -> IntArray:
-        return np.bincount(sent, minlength=len(self._prices)).astype(np.int64)
-
-    def _take(self, state: _OpenTask, ballot: Ballot) -> None:
-        self._record([ballot_event(ballot, self._swarm.experts[ballot.expert].name)])
-        self._book(ballot)
+    def _take(self, state: OpenTask, ballot: Ballot) -> None:
+        self._record([ballot_event(ballot, self._experts[ballot.expert].name)])
+        self._budget.book(ballot)
         state.take(ballot)
-
-    def _book(self, ballot: Ballot) -> None:
-        self._budget.book(ballot.cost)
-        self._billed[ballot.expert] += 1
-        if ballot.error is None:
-            step = (ballot.cost - self._prices[ballot.expert]) / self._billed[ballot.expert]
-            self._prices[ballot.expert] += step
+        self._answered.set()
 
     # -- verdicts and outcomes ------------------------------------------------------------------
 
     async def _judge(
-        self, states: list[_OpenTask], number: int, unable: list[_OpenTask]
+        self, states: list[OpenTask], number: int, unable: list[OpenTask]
     ) -> list[Outcome]:
         round = self._round_of(states, number, Phase.JUDGE)
+        elapsed, retries = self._budget.elapsed, self._swarm.settings.swarm.retries
         for state, verdict in zip(states, self._cycle.judge(round), strict=True):
             state.verdict = verdict
-            state.stop_reason = self._reason_to_stop(state, verdict)
+            state.stop_reason = state.reason_to_stop(verdict, elapsed, retries)
         for state in unable:
             state.stop_reason = state.stop_reason or self._reason_for_nobody(state)
-        ended = [state for state in (*states, *unable) if state.stop_reason]
         return await self._conclude(
-            ended, [s.verdict for s in states if s.verdict and not s.stop_reason]
+            [state for state in (*states, *unable) if state.stop_reason],
+            going_on=[state for state in states if not state.stop_reason],
         )
 
-    def _reason_to_stop(self, state: _OpenTask, verdict: Verdict) -> str:
-        answered = sum(ballot.succeeded for ballot in state.ballots)
-        quorum, deadline = state.task.quorum, state.task.deadline
-        if answered and verdict.stop:
-            return "judged"
-        if quorum is not None and answered >= quorum:
-            return "quorum"
-        if deadline is not None and self._budget.elapsed > deadline:
-            return "deadline"
-        if state.failures > self._swarm.settings.swarm.retries:
-            return "failures"
-        return "" if state.candidates.any() else "everybody asked"
-
-    def _reason_for_nobody(self, state: _OpenTask) -> str:
+    def _reason_for_nobody(self, state: OpenTask) -> str:
         if self._budget.exhausted:
             return f"budget: {self._budget.exhausted}"
-        if (state.candidates & ~self._budget.affordable(self._prices)).any():
+        if (state.candidates & (self._budget.prices > self._budget.cost_left)).any():
             return "budget: cost"
         return "everybody asked" if state.ballots else "no able expert"
 
-    async def _nobody(self, states: list[_OpenTask], round: Round) -> list[Outcome]:
-        if self._in_flight.any() and round.allowed.any():
-            await self._loop.sleep(_WAIT_FOR_CAPACITY)
+    async def _nobody(self, states: list[OpenTask], round: Round) -> list[Outcome]:
+        if self._budget.in_flight.any() and not self._budget.seconds_left <= 0:
+            self._answered.clear()
+            await self._answered.wait()
             return []
-        for state in states:
-            state.stop_reason = self._reason_for_nobody(state)
         if self._budget.exhausted:
             self.emit(EventKind.BUDGET_EXHAUSTED, {"limit": self._budget.exhausted})
+        for state in states:
+            state.stop_reason = self._reason_for_nobody(state)
+        return await self._conclude(states)
+
+    async def _give_up(self, states: list[OpenTask], reason: str) -> list[Outcome]:
+        for state in states:
+            state.stop_reason = reason
         return await self._conclude(states)
 
     async def _conclude(
-        self, states: Sequence[_OpenTask], others: Sequence[Verdict] = ()
+        self, states: Sequence[OpenTask], going_on: Sequence[OpenTask] = ()
     ) -> list[Outcome]:
-        """Record the outcomes of these tasks, with the verdicts of the others, and learn.
+        """Record the outcomes of these tasks, with the verdicts of those going on, and learn.
 
         A resumed run could not judge the others again as they were: it has learned since.
         """
-        outcomes = [self._outcome(state) for state in states]
+        outcomes = [state.outcome(self._truth(state)) for state in states]
         await self._audit(states, outcomes)
-        names = [expert.name for expert in self._swarm.experts]
+        names = [expert.name for expert in self._experts]
         ended = [outcome_event(o, s.stop_reason) for o, s in zip(outcomes, states, strict=True)]
-        self._record([*ended, *(verdict_event(verdict, names) for verdict in others)])
+        verdicts = [state.verdict for state in going_on if state.verdict is not None]
+        self._record([*ended, *(verdict_event(verdict, names) for verdict in verdicts)])
         self._known.update((outcome.task.id, outcome) for outcome in outcomes)
         if outcomes:
             self._cycle.evolve(outcomes)
         return outcomes
 
-    def _outcome(self, state: _OpenTask, truth: str | None = None) -> Outcome:
-        verdict = state.verdict or Verdict(state.task.id, None)
-        if truth is None and self._feedback is not None and state.ballots:
-            truth = self._feedback(state.task, verdict.answer)
-        return Outcome(
-            task=state.task,
-            verdict=verdict,
-            ballots=tuple(state.ballots),
-            truth=truth,
-            cost=sum(ballot.cost for ballot in state.ballots),
-            latency=sum(ballot.latency for ballot in state.votes),
-        )
+    def _truth(self, state: OpenTask) -> str | None:
+        if self._feedback is None or not state.ballots:
+            return None
+        truth = self._feedback(state.task, state.verdict.answer if state.verdict else None)
+        if truth is not None and not isinstance(truth, str):
+            raise InputError(
+                f"feedback on task {state.task.id!r} is {truth!r}; allowed: a string or None"
+            )
+        return truth
 
-    async def _audit(self, states: Sequence[_OpenTask], outcomes: list[Outcome]) -> None:
+    async def _audit(self, states: Sequence[OpenTask], outcomes: list[Outcome]) -> None:
         """Buy further answers to graded tasks for as long as the judge names experts."""
         graded = [row for row, outcome in enumerate(outcomes) if outcome.truth is not None]
         while graded:
-            wanted = self._cycle.audit([outcomes[row] for row in graded])
+            wanted = self._cycle.audit([outcomes[row] for row in graded], len(self._experts))
             bought = []
             for row, experts in zip(graded, wanted, strict=True):
                 if await self._buy_audits(states[row], experts):
-                    outcomes[row] = self._outcome(states[row], outcomes[row].truth)
+                    outcomes[row] = states[row].outcome(outcomes[row].truth)
                     bought.append(row)
             graded = bought
 
-    async def _buy_audits(self, state: _OpenTask, experts: Sequence[int]) -> bool:
-        affordable = self._budget.affordable(self._prices)
-        chosen = [e for e in experts if affordable[e] and not state.asked[e] and state.able[e]]
-        for expert in chosen:
+    async def _buy_audits(self, state: OpenTask, experts: Sequence[int]) -> bool:
+        before = len(state.ballots)
+        for expert in experts:
+            if not (state.able & ~state.asked & self._budget.affordable())[expert]:
+                continue
             round = self._round_of([state], self._round, Phase.JUDGE)
             assignment = Assignment(np.array([expert], dtype=np.int64), "audit")
-            async for ballot in self._cycle.execute(round, assignment):
-                self._take(state, replace(ballot, audit=True))
-        return bool(chosen)
+            await self._execute([state], round, assignment, self._reserve(assignment), audit=True)
+        return len(state.ballots) > before
 
     # -- events -------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from swarmloom.events import EventKind
 from swarmloom.execution import Executor
 from swarmloom.host import PluginHost
 from swarmloom.ledger import Ledger, default_path
+from swarmloom.loop_thread import LoopThread
 from swarmloom.memory_plan import MemoryPlan
 from swarmloom.protocol import ManagerTool, Pattern
 from swarmloom.run import Feedback, Run, RunResult
@@ -61,6 +62,7 @@ class Swarm:
         self.ledger = ledger or Ledger(None)
         self.experts: tuple[Expert, ...] = ()
         self.executor = Executor(self.settings.swarm.concurrency, self.settings.swarm.timeout)
+        self.loop = LoopThread()
         self._runs: list[Run] = []
         self._lock = threading.RLock()
         self.host = PluginHost(self.settings.plugins, on_event=self._on_host_event)
@@ -319,7 +321,7 @@ class Swarm:
         """End open runs, let threads go and close the ledger."""
         for run in list(self._runs):
             run.close("interrupted")
-        self.executor.close()
+        self.loop.close()
         self.ledger.close()
 
     def __enter__(self) -> Self:
@@ -327,6 +329,19 @@ class Swarm:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def replay_change(self, event: Event) -> None:
+        """Do again what was switched in an earlier part of a run that is being resumed."""
+        plugin = event.data.get("plugin", "")
+        if event.kind == EventKind.MIXTURE_CHANGED:
+            if event.data["pattern"] in self.patterns:
+                self._pattern = event.data["pattern"]
+            known = self.host.protocols
+            self._overrides = {n: w for n, w in event.data["weights"].items() if n in known}
+        elif event.kind == EventKind.PLUGIN_ENABLED:
+            self.enable(plugin)
+        else:
+            self.disable(plugin)
 
     def _on_host_event(self, kind: str, data: Mapping[str, Any]) -> None:
         self._announce(kind, data)

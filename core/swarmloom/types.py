@@ -5,6 +5,7 @@ Everything is immutable, so that no plugin can change what another one sees.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -291,8 +292,8 @@ class Round:
         Calls sent and not yet answered, counted from the moment of sending.
     prices : ndarray of float64, shape (E,)
         Price of a call: declared, or measured where the calls reported their costs.
-    elapsed : float
-        Seconds since the run began.
+    elapsed, seconds_left : float
+        Seconds since the run began, and until its limit (infinite without one).
     rng : numpy.random.Generator
         This round's own generator; it depends on the run's seed and `number` alone.
     correlations : tuple of Correlation
@@ -309,6 +310,7 @@ class Round:
     elapsed: float
     rng: np.random.Generator = field(repr=False)
     correlations: tuple[Correlation, ...] = ()
+    seconds_left: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

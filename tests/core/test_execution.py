@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from swarmloom.execution import Executor
 from swarmloom.types import Assignment, Expert, Reply, Task
@@ -20,10 +21,7 @@ def execute(experts, chosen, tasks=None, **options):
         assignment = Assignment(np.array(chosen, np.int64))
         return [ballot async for ballot in executor.execute(round, assignment)]
 
-    try:
-        return {ballot.task: ballot for ballot in asyncio.run(collect())}
-    finally:
-        executor.close()
+    return {ballot.task: ballot for ballot in asyncio.run(collect())}
 
 
 async def slow_answer(task):
@@ -114,7 +112,59 @@ def test_threads_see_the_callers_context_variables():
         round = make_round([Task("t")], [Expert("a", lambda task: variable.get())])
         assignment = Assignment(np.array([0]))
         found = [ballot async for ballot in executor.execute(round, assignment)]
-        executor.close()
         return found[0].answer
 
     assert asyncio.run(collect()) == "seen"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [5, b"x", {"a": 1}, Reply(7), Reply("x", cost=float("nan")), Reply("x", cost=-5.0),
+     Reply("x", cost="3"), Reply("x", latency=-1.0)],
+)  # fmt: skip
+@pytest.mark.parametrize("inline", [True, False])
+def test_garbage_is_a_failure(garbage, inline):
+    ballot = execute([Expert("a", lambda task: garbage, inline=inline, price=2.0)], [0])["task0"]
+    assert not ballot.succeeded
+    assert "not a" in ballot.error
+    assert ballot.cost == 2.0
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("error", [SystemExit(3), StopIteration(), StopAsyncIteration()])
+def test_an_expert_that_wants_to_end_the_program_fails(error, inline):
+    def leave(task):
+        raise error
+
+    assert not execute([Expert("a", leave, inline=inline)], [0])["task0"].succeeded
+
+
+def test_calls_after_the_deadline_are_not_sent():
+    sent = []
+    experts = [Expert("a", lambda task: sent.append(task) or "x", inline=inline)
+               for inline in (True, False)]  # fmt: skip
+    late = [Task("task0", deadline=0.0), Task("task1", deadline=0.0), Task("task2")]
+    found = execute([experts[0], Expert("b", experts[1].answer)], [0, 1, 1], tasks=late)
+    assert set(found) == {"task2"}
+    assert [task.id for task in sent] == ["task2"]
+
+
+def test_a_deadline_ends_a_call():
+    async def slow(task):
+        await asyncio.sleep(30)
+
+    found = execute([Expert("a", slow)], [0], tasks=[Task("task0", deadline=0.05)])
+    assert "timed out" in found["task0"].error
+
+
+def test_a_thread_that_hangs_keeps_its_place_and_harms_nobody_else():
+    release = threading.Event()
+
+    def hang(task):
+        release.wait(5)
+        return "late"
+
+    experts = [Expert("hangs", hang, timeout=0.05), Expert("good", lambda task: "x")]
+    found = execute(experts, [0, 0, 1, 1], concurrency=3)
+    release.set()
+    assert [found[f"task{i}"].succeeded for i in range(4)] == [False, False, True, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -39,6 +40,10 @@ class ReplayState:
         Sum of each protocol's shares over the decisions.
     decisions : int
         Decisions with shares.
+    changes : dict of int to list of Event
+        What was switched while the run was on, by the number of batches before it.
+    elapsed : float
+        Seconds that its parts have taken so far.
     """
 
     opened: dict[str, Task] = field(default_factory=dict)
@@ -51,6 +56,8 @@ class ReplayState:
     next_round: int = 0
     share_totals: dict[str, float] = field(default_factory=dict)
     decisions: int = 0
+    changes: dict[int, list[Event]] = field(default_factory=dict)
+    elapsed: float = 0.0
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -73,6 +80,10 @@ class ReplayState:
         return sum(ballot.cost for ballot in self.ballots)
 
 
+_STARTS = (EventKind.RUN_STARTED, EventKind.RUN_RESUMED)
+_CHANGES = (EventKind.MIXTURE_CHANGED, EventKind.PLUGIN_ENABLED, EventKind.PLUGIN_DISABLED)
+
+
 def replay(events: Iterable[Event], index_of: Mapping[str, int]) -> ReplayState:
     """Rebuild where a run stands.
 
@@ -93,9 +104,14 @@ def replay(events: Iterable[Event], index_of: Mapping[str, int]) -> ReplayState:
         If the run has asked an expert that the swarm lacks.
     """
     state = ReplayState()
-    last_kind = ""
+    last_kind, last_time = "", math.inf
     for event in events:
-        if event.kind == EventKind.OUTCOME:
+        if event.kind not in _STARTS:
+            state.elapsed += max(0.0, event.time - last_time)
+        last_time = event.time
+        if event.kind in _CHANGES:
+            state.changes.setdefault(len(state.batches), []).append(event)
+        elif event.kind == EventKind.OUTCOME:
             _take_outcome(state, event, same_batch=last_kind == EventKind.OUTCOME)
         elif event.kind == EventKind.TASK_OPENED:
             state.opened[event.task] = task_from(event)
