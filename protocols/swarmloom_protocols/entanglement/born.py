@@ -140,5 +140,5 @@ def sample_outcomes(
 def _product(factors: Sequence[Matrix]) -> Matrix:
     product = factors[0]
     for factor in factors[1:]:
-        product = np.kron(product, factor)
+        product = np.kron(product, factor).astype(np.complex128, copy=False)
     return product
