@@ -9,6 +9,7 @@ from typing import Any
 
 from swarmloom.config import ExpertSettings, Settings
 from swarmloom.errors import ConfigurationError, InputError
+from swarmloom.reading import why_unreadable
 from swarmloom.types import Expert, Task
 from swarmloom_agents.executor import OneShotAgent
 from swarmloom_agents.experts import expert_from_agent
@@ -104,7 +105,7 @@ def read_tasks(file: Path) -> tuple[list[Task], dict[str, str]]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read tasks from {file}: {error}") from None
+        raise InputError(f"cannot read tasks from {file}: {why_unreadable(error)}") from None
     tasks, truths = [], {}
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -113,6 +114,8 @@ def read_tasks(file: Path) -> tuple[list[Task], dict[str, str]]:
             tasks.append(task)
             if "truth" in row:
                 truths[task.id] = row["truth"]
+    if not tasks:
+        raise InputError(f"{file}: no tasks; allowed: one JSON object with a 'prompt' a line")
     return tasks, truths
 
 

@@ -25,7 +25,9 @@ __all__ = ["run"]
 def run(
     config: Annotated[
         Path | None,
-        typer.Argument(help="Configuration in TOML; without --crew its [[experts]] are the crew."),
+        typer.Argument(
+            help="Configuration in TOML; without --crew its [\\[experts]] are the crew."
+        ),
     ] = None,
     crew: Annotated[
         Path | None,

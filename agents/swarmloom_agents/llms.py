@@ -21,6 +21,7 @@ import yaml
 from pydantic import BaseModel, Field, PrivateAttr
 
 from swarmloom.errors import ConfigurationError, ExpertError, InputError
+from swarmloom.reading import why_unreadable
 from swarmloom_agents.accounting import current_meter
 from swarmloom_agents.seams import LLM_TYPE_REGISTRY, BaseLLM, LLMCallType, llm_call_context
 from swarmloom_agents.work import current_task
@@ -31,6 +32,8 @@ _FINAL_ANSWER = "Final Answer:"
 _CHARACTERS_PER_TOKEN = 4
 _CONTEXT_WINDOW = 128_000
 ANYBODY = "*"
+# What a file of answers may hold by mistake.
+_KINDS: Mapping[type, str] = {list: "a list", str: "text", bool: "true or false"}
 
 Answer = str | list[str] | None
 
@@ -262,13 +265,19 @@ class ReplayLLM(OfflineLLM):
         try:
             answers = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"cannot read recorded answers from {path}: {error}") from None
+            reason = why_unreadable(error)
+            raise ConfigurationError(
+                f"cannot read recorded answers from {path}: {reason}"
+            ) from None
         except yaml.YAMLError as error:
             raise ConfigurationError(f"{path} is neither YAML nor JSON: {error}") from None
         if not isinstance(answers, dict):
+            held = (
+                "is empty" if answers is None else f"holds {_KINDS.get(type(answers), 'a value')}"
+            )
             raise ConfigurationError(
-                f"{path} holds {type(answers).__name__}; allowed: a mapping of task names to "
-                "answers, or to mappings of agent roles to answers"
+                f"{path} {held}; allowed: a mapping of task names to answers, or to mappings of "
+                "agent roles to answers"
             )
         return cls(answers=answers, source=str(path), **options)
 

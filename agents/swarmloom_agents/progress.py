@@ -51,20 +51,19 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         """Take one event of the run."""
         if event.kind == EventKind.BALLOT:
-            self._count(event.data)
+            self._count(event.task, event.data)
         elif event.kind == EventKind.OUTCOME:
             self._display.advance(self._bar)
         elif event.kind in (EventKind.PLUGIN_QUARANTINED, EventKind.MIXTURE_CHANGED):
             self._say(f"{event.kind}: {_short(event.data)}", "yellow")
 
-    def _count(self, ballot: Mapping[str, Any]) -> None:
+    def _count(self, task: str, ballot: Mapping[str, Any]) -> None:
         self._calls += 1
         self._cost += ballot["cost"]
         self._display.update(self._bar, calls=self._calls, cost=self._cost)
         if ballot["error"]:
-            self._say(
-                f"{ballot['expert']} failed: {_short(ballot['error'])}; trying another", "red"
-            )
+            error = " ".join(ballot["error"].split())
+            self._say(f"{ballot['expert']} failed at {task}: {error}", "red")
         else:
             self._say(f"{ballot['expert']}: {_short(ballot['answer'])}", "green")
 

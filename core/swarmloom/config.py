@@ -155,7 +155,8 @@ class ExpertSettings(_Section):
     price: Weight = Field(default=1.0, description="Declared price of one call.")
     llm: str | None = Field(
         default=None,
-        description="Name of the model as CrewAI writes it; unset for CrewAI's default.",
+        description="Name of the model as CrewAI writes it; unset for CrewAI's default, "
+        "that of the variable `MODEL`, `MODEL_NAME` or `OPENAI_MODEL_NAME`, else its own.",
     )
     role: str = Field(default="", description="The agent's role; the name where empty.")
     goal: str = Field(default="", description="The agent's goal.")

@@ -154,7 +154,8 @@ def _line(model: type[BaseModel], one: ErrorDetails, origin: Origin, prefix: Key
     key = one["loc"]
     where = origin((*prefix, *key))
     name = key_name((*prefix, *key))
-    start = f"{where}: {name}" if where not in ("", "argument") else name
+    # What concerns the whole file has no key.
+    start = ": ".join(part for part in ("" if where == "argument" else where, name) if part)
     if one["type"] == "extra_forbidden":
         return f"{start} is no setting{_nearest(model, key)}"
     if one["type"] == "missing":

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 
 from swarmloom.errors import ConfigurationError
+from swarmloom.reading import why_unreadable
 
 __all__ = [
     "ENV_PREFIX",
@@ -151,14 +152,8 @@ def file_layer(file: Path) -> Layer:
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigurationError(f"{file}: there is no such file") from None
-    except IsADirectoryError:
-        raise ConfigurationError(f"{file}: this is a folder, not a TOML file") from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file}: not UTF-8 at byte {error.start}") from None
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror or error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: {why_unreadable(error)}") from None
 
 
 def _lines(text: str) -> dict[Key, int]:

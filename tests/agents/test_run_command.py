@@ -114,6 +114,8 @@ def test_a_failed_run_is_resumed_without_repeating_what_was_finished(
         (["--crew", "."], 2, "no crew in ."),
         (["--crew", ".", "--inputs", "topic"], 2, "--inputs is 'topic'; allowed: KEY=VALUE"),
         (["--crew", ".", "--offline", "none.yaml"], 2, "cannot read recorded answers"),
+        (["--crew", ".", "--offline", "empty.yaml"], 2, "empty.yaml is empty; allowed: a mapping"),
+        (["--crew", ".", "--offline", "."], 2, "from .: this is a folder"),
         (["swarm.toml"], 2, "tasks"),
     ],
 )
@@ -121,6 +123,7 @@ def test_wrong_usage_is_explained(
     arguments: list[str], code: int, message: str, place: Path, capsys: Any
 ) -> None:
     (place / "swarm.toml").write_text("[swarm]\nseed = 1\n")
+    (place / "empty.yaml").touch()
     assert _swarmloom("run", *arguments) == code
     assert message in capsys.readouterr().err
 
@@ -195,3 +198,20 @@ def test_wrong_tasks_are_named(line: str, message: str, tmp_path: Path) -> None:
         read_tasks(file)
     with pytest.raises(InputError, match="cannot read tasks"):
         read_tasks(tmp_path / "none.jsonl")
+    file.write_text("\n")
+    with pytest.raises(InputError, match="no tasks; allowed: one JSON object"):
+        read_tasks(file)
+
+
+def test_the_help_names_the_table_of_experts(capsys: Any) -> None:
+    assert _swarmloom("run", "--help") == 0
+    assert "[[experts]]" in capsys.readouterr().out
+
+
+def test_a_failure_is_told_with_the_whole_error(place: Path, capsys: Any) -> None:
+    _configured(place)
+    (place / "answers.json").write_text('{"legs": "six"}')
+    assert _swarmloom("run", "swarm.toml", "--offline", "answers.json") == 0
+    failures = [line for line in capsys.readouterr().err.splitlines() if " failed at " in line]
+    assert len(failures) == 3
+    assert all("failed at wings: " in line and line.endswith("answers.json") for line in failures)

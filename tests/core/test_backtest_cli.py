@@ -186,3 +186,19 @@ def test_the_report_of_no_run_is_an_error(files, capsys):
     run("backtest", "answers.csv", "--quiet")
     assert run("report", "nonesuch") == 2
     assert "nonesuch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.csv"], "nowhere.csv: cannot be read as a table: there is no such file"),
+        (["."], "this is a folder, not a file"),
+        (["answers.csv", "--topic", "zzz"], "no column 'zzz'. Its columns: item"),
+        (["answers.csv", "--costs", "none.toml"], "as prices: there is no such file"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_words(files, capsys, arguments, message):
+    assert run("backtest", *arguments) == 2
+    shown = capsys.readouterr().err.replace("\n", " ")
+    assert message in shown
+    assert "Errno" not in shown

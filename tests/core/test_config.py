@@ -166,6 +166,14 @@ def test_a_plugin_cannot_be_required_and_disabled():
         load_settings(plugins={"required": ["a"], "disable": ["a"]})
 
 
+def test_an_error_without_a_key_starts_with_the_file(write):
+    text = '[plugins]\nrequired = ["x"]\ndisable = ["x"]\n'
+    with pytest.raises(
+        ConfigurationError, match=r":1: plugins\.required and plugins\.disable both"
+    ):
+        load_settings(write(text))
+
+
 def test_unknown_arguments_are_errors():
     with pytest.raises(ConfigurationError, match=r"^swrm is no setting; did you mean 'swarm'"):
         load_settings(swrm={})
@@ -199,7 +207,7 @@ def test_an_unreadable_file_is_named(write, monkeypatch):
 
     file = write("")
     monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(ConfigurationError, match=r"swarm.toml: cannot be read: Permission denied"):
+    with pytest.raises(ConfigurationError, match=r"swarm.toml: permission denied"):
         load_settings(file)
 
 

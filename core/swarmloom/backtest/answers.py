@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swarmloom.errors import InputError
+from swarmloom.reading import why_unreadable
 
 __all__ = ["TOPIC_COLUMNS", "AnswerTable", "Columns", "make_table", "nearest", "read_answers"]
 
@@ -206,7 +207,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
             delimiter = "\t" if path.suffix == ".tsv" else ","
             rows = [[cell.strip() for cell in row] for row in csv.reader(file, delimiter=delimiter)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table: {error}") from error
+        reason = why_unreadable(error)
+        raise InputError(f"{path}: cannot be read as a table: {reason}") from error
     rows = [row for row in rows if any(row)]
     if len(rows) < 2:
         raise InputError(f"{path}: {'only a header line' if rows else 'the file is empty'}")
@@ -230,7 +232,7 @@ def _resolve(columns: Columns, header: list[str], path: Path) -> Columns:
     for name in (columns.item, columns.gold, columns.topic, columns.options):
         if name and name not in header:
             raise InputError(
-                f"{path}: no column {name!r}{nearest(name, header)} Its columns: "
+                f"{path}: no column {name!r}{nearest(name, header) or '.'} Its columns: "
                 f"{', '.join(header[:8])}{', …' if len(header) > 8 else ''}"
             )
     return replace(

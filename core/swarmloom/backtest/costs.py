@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from swarmloom.backtest.answers import nearest
 from swarmloom.errors import InputError
+from swarmloom.reading import why_unreadable
 
 __all__ = ["match_costs", "read_costs"]
 
@@ -39,7 +40,8 @@ def read_costs(path: Path | str) -> dict[str, float]:
     try:
         pairs = _toml_pairs(path) if path.suffix == ".toml" else _csv_pairs(path)
     except (OSError, UnicodeDecodeError, csv.Error, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as prices: {error}") from error
+        reason = why_unreadable(error)
+        raise InputError(f"{path}: cannot be read as prices: {reason}") from error
     if not pairs:
         raise InputError(f"{path}: names no price; expected are [costs] entries or expert,cost")
     costs: dict[str, float] = {}

@@ -42,7 +42,8 @@ def backtest(
     item: Annotated[str, typer.Option(help="Column of the item's name.")] = "item",
     gold: Annotated[str, typer.Option(help="Column of the right answer.")] = "gold",
     topic: Annotated[
-        str | None, typer.Option(help="Column of the topic, '' for none; else topic or category.")
+        str | None,
+        typer.Option(help="Column of the topic, '' for none; else topic, category or subject."),
     ] = None,
     options: Annotated[
         str | None, typer.Option(help="Column of the number of options, '' for none.")
