@@ -96,7 +96,11 @@ class CrewCall:
         if self.abort is not None:
             raise self.abort
         pool, price = self.team.pools[expert], self.team.token_price
-        with working_on(kernel_task), metered(price) as meter, pool.lease() as worker:
+        with (
+            working_on(kernel_task, expert),
+            metered(price) as meter,
+            pool.lease() as worker,
+        ):
             output = self._attempt(worker, self._tools_for(expert, worker))
             return metered_reply(recordable(output), meter, worker, (output, expert))
 

@@ -138,10 +138,11 @@ def expert_from_agent(
         An empty answer, and one that is no option of a task with options, count as failures.
     """
     thinks = only_thinks(agent)
+    called = name or expert_names([agent])[0]
     limit = timeout if timeout is not None else getattr(agent, "max_execution_time", None)
     return Expert(
-        name=name or expert_names([agent])[0],
-        answer=_thinker(agent, token_price) if thinks else _worker(agent, token_price),
+        name=called,
+        answer=(_thinker if thinks else _worker)(agent, called, token_price),
         price=declared_price(agent, price),
         capacity=capacity or (1_000_000 if thinks else DEFAULT_CAPACITY),
         skills=frozenset(skills),
@@ -165,27 +166,31 @@ def model_name(agent: BaseAgent) -> str:
     return "" if llm is None or isinstance(llm, OfflineLLM) else str(getattr(llm, "model", llm))
 
 
-def _thinker(agent: BaseAgent, token_price: float | None) -> Any:
+def _thinker(agent: BaseAgent, name: str, token_price: float | None) -> Any:
     def answer(task: Task) -> Reply:
-        with working_on(task), metered(token_price) as meter:
+        with working_on(task, name), metered(token_price) as meter:
             said = ask(agent, crew_task(task, agent), _context(task))
             return _reply(task, said, meter, agent)
 
     async def answer_later(task: Task) -> Reply:
-        with working_on(task), metered(token_price) as meter:
+        with working_on(task, name), metered(token_price) as meter:
             said = await aask(agent, crew_task(task, agent), _context(task))
             return _reply(task, said, meter, agent)
 
     return answer_later if calls_asynchronously(agent.llm) else answer
 
 
-def _worker(agent: BaseAgent, token_price: float | None) -> Any:
+def _worker(agent: BaseAgent, name: str, token_price: float | None) -> Any:
     pool = AgentPool(agent)
     if not agent.verbose:
         silence()
 
     def answer(task: Task) -> Reply:
-        with working_on(task), metered(token_price) as meter, pool.lease() as worker:
+        with (
+            working_on(task, name),
+            metered(token_price) as meter,
+            pool.lease() as worker,
+        ):
             work = crew_task(task, worker)
             said = work.execute_sync(worker, _context(task), list(worker.tools or [])).raw
             return _reply(task, said, meter, worker)

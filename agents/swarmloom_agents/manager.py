@@ -21,8 +21,12 @@ from swarmloom_agents.credit import CreditBook
 from swarmloom_agents.offline import silence
 from swarmloom_agents.policy import PolicyLLM
 from swarmloom_agents.seams import Agent, BaseAgent, BaseAgentTool
+from swarmloom_agents.work import current_expert
 
 __all__ = ["SwarmManager", "SwarmTool", "manager_tools"]
+
+# The argument of a tool that says who calls it.
+_SIGNATURE = "by"
 
 _ROLE = "Swarm manager"
 _GOAL = "Keep the swarm's work right, cheap and steady by choosing how it coordinates"
@@ -42,21 +46,35 @@ class SwarmTool(BaseAgentTool):
     agents: list[BaseAgent] = Field(default_factory=list)
     swarm: Any = Field(exclude=True)
     manager_tool: Any = Field(exclude=True)
+    caller: str = Field(default="", exclude=True)
 
     def _run(self, **arguments: Any) -> str:
+        if _SIGNATURE in self.manager_tool.arguments:
+            self._sign(arguments)
         try:
             return str(self.manager_tool(self.swarm, **arguments))
         except (SwarmloomError, ValueError, TypeError) as error:
             return f"Error: {error}"  # A language model reads it and tries something else.
 
+    def _sign(self, arguments: dict[str, Any]) -> None:
+        """Put in who calls, where that is known: an agent signs with no name but its own."""
+        signature = self.caller or current_expert() or arguments.pop(_SIGNATURE, None)
+        if signature is not None:
+            arguments[_SIGNATURE] = signature
 
-def manager_tools(swarm: Swarm) -> list[SwarmTool]:
+
+def manager_tools(swarm: Swarm, caller: str = "") -> list[SwarmTool]:
     """Wrap all of a swarm's manager tools, the kernel's and the plugins', for CrewAI.
+
+    A tool's argument ``by`` is filled in with who calls it: the caller, else the expert that does
+    the swarm's task at hand. Only outside of both the argument counts.
 
     Parameters
     ----------
     swarm : Swarm
         On which the tools act.
+    caller : str, optional
+        Name of the agent that gets the tools.
     """
     return [
         SwarmTool(
@@ -65,6 +83,7 @@ def manager_tools(swarm: Swarm) -> list[SwarmTool]:
             args_schema=_arguments(tool),
             swarm=swarm,
             manager_tool=tool,
+            caller=caller,
         )
         for tool in swarm.tools().values()
     ]
@@ -75,6 +94,8 @@ def _arguments(tool: ManagerTool) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, description in tool.arguments.items():
         default = parameters[name].default if name in parameters else inspect.Parameter.empty
+        if name == _SIGNATURE and default is inspect.Parameter.empty:
+            default = None  # An agent's name is filled in.
         required = default is inspect.Parameter.empty
         fields[name] = (str | float, Field(... if required else default, description=description))
     return create_model(f"{tool.name}_arguments", **fields)
@@ -102,7 +123,7 @@ class SwarmManager(Agent):
     def __init__(self, swarm: Swarm, llm: Any = None, **options: Any) -> None:
         _keep_credit(swarm)
         data = {"role": _ROLE, "goal": _GOAL, "backstory": _BACKSTORY, **options}
-        data.setdefault("tools", manager_tools(swarm))
+        data.setdefault("tools", manager_tools(swarm, data["role"]))
         super().__init__(llm=PolicyLLM() if llm is None else llm, **data)
         self._swarm = swarm
         if not self.verbose:
@@ -122,7 +143,9 @@ class SwarmManager(Agent):
             What the manager says it did.
         """
         with self._review_lock:
-            self.tools = list(manager_tools(self._swarm))  # Plugins may have come or gone.
+            self.tools = list(
+                manager_tools(self._swarm, self.role)
+            )  # Plugins may have come or gone.
             output = self.kickoff(_REVIEW)
         return str(getattr(output, "raw", output))
 

@@ -69,7 +69,8 @@ class ManagerTool:
     function : callable
         ``function(swarm, **arguments) -> str``.
     arguments : mapping of str to str
-        Name → description of each argument; all are strings or numbers.
+        Name → description of each argument; all are strings or numbers. Where an agent calls, an
+        argument named ``by`` is filled in with the agent's name.
     """
 
     name: str

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from swarmloom import Expert, Proposal, Task, hookimpl
+from swarmloom import Expert, ManagerTool, Proposal, Task, hookimpl
+from swarmloom_agents.experts import expert_from_agent
 from swarmloom_agents.llms import FunctionLLM, LLMRequest
 from swarmloom_agents.manager import SwarmManager, manager_tools
-from swarmloom_agents.seams import BaseAgentTool, Crew, Process
+from swarmloom_agents.seams import Agent, BaseAgentTool, Crew, Process
 
 
 class Fixed:
@@ -65,6 +66,60 @@ def test_a_tool_tells_the_model_what_it_did_wrong(make_swarm: Any) -> None:
     said = tools["switch_pattern"].run(pattern="pannel")
     assert said.startswith("Error:")
     assert "'panel'" in said
+
+
+def _signed(swarm: Any) -> list[str]:
+    """Add a tool that says who calls it; returns the names heard."""
+    heard: list[str] = []
+
+    def sign(swarm: Any, text: str, by: str) -> str:
+        heard.append(by)
+        return f"signed by {by}"
+
+    class Signing:
+        @hookimpl
+        def swarmloom_register_tools(self, register: Any) -> None:
+            register(ManagerTool("sign", "Sign.", sign, {"text": "What.", "by": "Who."}))
+
+    swarm.host.add(Signing(), "signing")
+    return heard
+
+
+def test_a_manager_signs_with_its_own_role(make_swarm: Any) -> None:
+    swarm = make_swarm()
+    heard = _signed(swarm)
+    manager = SwarmManager(swarm, role="Chief")
+    [tool] = [tool for tool in manager.tools if tool.name == "sign"]
+    assert tool.args_schema.model_json_schema()["required"] == ["text"]
+    tool.run(text="x", by="somebody else")
+    assert heard == ["Chief"]
+
+
+def test_an_agent_at_work_signs_with_its_own_name(make_swarm: Any) -> None:
+    swarm = make_swarm()
+    heard = _signed(swarm)
+    [tool] = [tool for tool in manager_tools(swarm) if tool.name == "sign"]
+
+    def think(request: LLMRequest) -> str:
+        if any("signed by" in str(m.get("content")) for m in request.messages[1:]):
+            return "Thought: done\nFinal Answer: yes"
+        return 'Thought: go\nAction: sign\nAction Input: {"text": "x", "by": "invented"}'
+
+    agent = Agent(
+        role="Ann", goal="g", backstory="b", llm=FunctionLLM(function=think), tools=[tool]
+    )
+    swarm.adopt([expert_from_agent(agent)])
+    assert swarm.run([Task("t", "Do it", quorum=1)]).answers == {"t": "yes"}
+    assert heard == ["Ann"]
+
+
+def test_outside_of_any_agent_the_argument_says_who_signs(make_swarm: Any) -> None:
+    swarm = make_swarm()
+    heard = _signed(swarm)
+    [tool] = [tool for tool in manager_tools(swarm) if tool.name == "sign"]
+    tool.run(text="x", by="Bob")
+    assert heard == ["Bob"]
+    assert tool.run(text="x").startswith("Error:")
 
 
 @pytest.mark.row("O10")
