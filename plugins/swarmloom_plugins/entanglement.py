@@ -7,6 +7,9 @@ the tasks of a topic lean to the same expert. Both are small: they settle near-t
 The order comes from a shared seed, or from simulated GHZ or W states with the same result: the
 simulation brings no quantum advantage.
 
+The lean of a task does not depend on where the others go. With `couple` the choices of a round are
+coupled as well: an expert loses or gains by the share of a topic's other tasks that it gets.
+
 Whether it pays is measured. By a hash of its id a task belongs to a control group without any
 lean, to a trial group with the purpose that is not in force, or to the rest. Credit per cost of the
 groups decides which purpose is in force and how confident the proposals are; where neither pays,
@@ -26,11 +29,24 @@ from pydantic import Field
 from swarmloom.errors import InputError, PluginError
 from swarmloom.markers import hookimpl
 from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
-from swarmloom.types import Correlation, Expert, IntArray, Outcome, Proposal, Round, Task
+from swarmloom.types import (
+    BoolArray,
+    Correlation,
+    Expert,
+    Float32Array,
+    IntArray,
+    Outcome,
+    Proposal,
+    Round,
+    Task,
+)
+from swarmloom_protocols.entanglement.couplings import couple_groups
 from swarmloom_protocols.entanglement.draws import draw_order, elect, preferences
 from swarmloom_protocols.entanglement.payoff import PayoffRecord
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from swarmloom.swarm import Swarm
 
 __all__ = [
@@ -79,6 +95,16 @@ class EntanglementConfig(ProtocolConfig):
     )
     confidence: float = Field(
         0.5, ge=0.0, le=1.0, description="Confidence before anything has been measured."
+    )
+    couple: bool = Field(
+        False,
+        description=(
+            "Couple the choices of a round: a penalty, or where they gather a reward, for several "
+            "tasks of a topic with one expert. A solver then has to search."
+        ),
+    )
+    max_pairs: int = Field(
+        32_768, ge=1, description="Pairs of choices above which a round is not coupled."
     )
     coherence_rounds: int = Field(1, ge=1, description="Rounds after which the draws expire.")
     control: float = Field(
@@ -136,15 +162,13 @@ class Entanglement:
         if not mine or not round.tasks:
             return None
         arms = np.array([self._arm(task) for task in round.tasks])
-        leaning = arms != _CONTROL
-        if not leaning.any():
+        if (arms == _CONTROL).all():
             return None
-        index = np.arange(len(arms))
-        for row in np.flatnonzero(arms == _PURPOSES.index("gather")):
-            index[row] = _hash(round.tasks[row].topic) >> 1
-        lean = preferences(mine[0].draws.astype(np.int64), index)
-        lean[~leaning] = 0.0
-        return Proposal((self._config.strength * lean).astype(np.float32), self.confidence)
+        order, confidence = mine[0].draws.astype(np.int64), self.confidence
+        # A search costs time; draws that settle exact ties and no more are not worth it.
+        couple = self._config.couple and confidence > MIN_CONFIDENCE
+        coupling = self._coupling(round, arms, order >= 0) if couple else None
+        return Proposal(self._lean(round, arms, order), confidence, coupling)
 
     @hookimpl
     def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
@@ -249,6 +273,27 @@ class Entanglement:
             self._order[members] = draw_order(
                 self._config.mode, len(members), elections, round.rng, self._config.visibility
             )
+
+    def _lean(self, round: Round, arms: IntArray, order: IntArray) -> Float32Array:
+        index = np.arange(len(arms))
+        for row in np.flatnonzero(arms == _PURPOSES.index("gather")):
+            index[row] = _hash(round.tasks[row].topic) >> 1
+        lean = preferences(order, index)
+        lean[arms == _CONTROL] = 0.0
+        return (self._config.strength * lean).astype(np.float32)
+
+    def _coupling(
+        self, round: Round, arms: IntArray, members: BoolArray
+    ) -> sparse.csr_array | None:
+        """Couple the tasks that share topic and purpose."""
+        places: dict[tuple[int, str], int] = {}
+        group = np.full(len(arms), -1, dtype=np.int64)
+        for row in np.flatnonzero(arms != _CONTROL).tolist():
+            key = (int(arms[row]), round.tasks[row].topic)
+            group[row] = places.setdefault(key, len(places))
+        sign = {_PURPOSES.index("spread"): -1.0, _PURPOSES.index("gather"): 1.0}
+        value = [self._config.strength * sign[arm] for arm, _ in places]
+        return couple_groups(round.allowed & members, group, value, self._config.max_pairs)
 
     def _arm(self, task: Task) -> int:
         """Tell a task's group by its id alone, so that a resumed run puts it where it was."""

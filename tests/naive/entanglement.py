@@ -64,3 +64,18 @@ def distribution(state, angles):
             vector = np.kron(vector, basis(angle)[:, bit])
         probabilities.append(float((vector.conj() @ state @ vector).real))
     return np.array(probabilities)
+
+
+def couplings(allowed, group, value):
+    """Every pair of choices of one expert for two tasks of a group, one by one."""
+    tasks, experts = allowed.shape
+    full = np.zeros((tasks * experts, tasks * experts))
+    for first, second in itertools.combinations(range(tasks), 2):
+        if group[first] != group[second] or group[first] < 0:
+            continue
+        partners = sum(1 for other in group if other == group[first]) - 1
+        for expert in range(experts):
+            if allowed[first, expert] and allowed[second, expert]:
+                worth = value[group[first]] / partners
+                full[first * experts + expert, second * experts + expert] = worth
+    return full

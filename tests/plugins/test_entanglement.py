@@ -108,6 +108,61 @@ def test_spreading_makes_the_errors_of_a_batch_less_alike():
     assert np.var(right[True]) < 0.3 * np.var(right[False])
 
 
+# -- couplings -----------------------------------------------------------------------------------
+
+
+def of_topics(*topics):
+    return [Task(f"t{i}", topic=topic) for i, topic in enumerate(topics)]
+
+
+@pytest.mark.parametrize(("purpose", "sign"), [("spread", -1.0), ("gather", 1.0)])
+def test_tasks_of_a_topic_are_coupled_expert_by_expert(purpose, sign):
+    protocol = make_protocol(couple=True, purpose=purpose, strength=0.3)
+    coupling = navigate(protocol, make_round(of_topics("a", "b", "a"), 4)).coupling
+    first, second = coupling.nonzero()
+    assert sorted(zip(first.tolist(), second.tolist(), strict=True)) == [
+        (expert, 2 * 4 + expert) for expert in range(4)
+    ]
+    np.testing.assert_allclose(coupling.data, 0.3 * sign)
+
+
+def test_only_choices_that_are_allowed_and_experts_that_share_draws_are_coupled():
+    protocol = make_protocol(couple=True)
+    protocol.entangle_group(frozenset({"expert0", "expert1"}), 5)
+    allowed = [[True, True, True], [True, False, True]]
+    coupling = navigate(protocol, make_round(of_topics("a", "a"), 3, allowed=allowed)).coupling
+    assert [array.tolist() for array in coupling.nonzero()] == [[0], [3]]
+
+
+def test_tasks_of_the_control_group_and_of_another_purpose_stay_apart():
+    protocol = Entanglement(EntanglementConfig(couple=True, control=0.3, trial=0.3))
+    tasks = [Task(f"t{i}", topic="a") for i in range(40)]
+    coupling = navigate(protocol, make_round(tasks, 2)).coupling.tocoo()
+    arm = np.array([protocol._arm(task) for task in tasks])
+    first, second = arm[coupling.coords[0] // 2], arm[coupling.coords[1] // 2]
+    assert (first == second).all()
+    assert set(first.tolist()) == {0, 1}
+    np.testing.assert_array_equal(np.sign(coupling.data), np.where(first == 0, -1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("config", "topics"),
+    [
+        ({}, "aa"),
+        ({"couple": True}, "a"),
+        ({"couple": True}, "ab"),
+        ({"couple": True, "max_pairs": 3}, "aa"),
+        ({"couple": True, "strength": 0.0}, "aa"),
+        ({"couple": True, "confidence": 0.0}, "aa"),
+    ],
+    ids=["off", "one task", "no topic twice", "too many pairs", "no strength", "does not pay"],
+)
+def test_no_coupling(config, topics):
+    proposal = navigate(make_protocol(**config), make_round(of_topics(*topics), 4))
+    assert proposal is not None
+    assert proposal.coupling is None
+
+
 # -- does it pay? --------------------------------------------------------------------------------
 
 
