@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -59,9 +60,12 @@ def run(
         raise ConfigurationError("nothing to run: give a configuration file, or --crew FOLDER")
     job = _job(config, crew, inputs, offline)
     with ExitStack() as stack:
-        model = _offline_model(stack, offline)
+        if offline is not None:
+            _offline_world(stack)
         if not (json or quiet):
             console(stderr=True).print("Loading CrewAI …", highlight=False)
+        _load_crewai()
+        model = _offline_model(stack, offline)
         if crew is None:
             report = _run_configured(config, model, job, resume, quiet or json)
         else:
@@ -92,13 +96,27 @@ def _inputs(pairs: list[str]) -> dict[str, str]:
     return values
 
 
-def _offline_model(stack: ExitStack, answers: Path | None) -> OfflineLLM | None:
-    """Open a world without keys: no .env, no named model, recorded answers."""
-    if answers is None:
-        return None
+def _offline_world(stack: ExitStack) -> None:
+    """Open a world without keys, before CrewAI is imported: its import reads .env files."""
     from swarmloom_agents.offline import offline_environment
 
     stack.enter_context(offline_environment())
+
+
+def _load_crewai() -> None:
+    try:
+        importlib.import_module("swarmloom_agents.seams")
+    except OSError as error:
+        raise ConfigurationError(
+            f"CrewAI cannot be loaded: it keeps its data in the home folder, and {error.filename} "
+            f"cannot be written ({error.strerror}); set HOME to a folder that can"
+        ) from error
+
+
+def _offline_model(stack: ExitStack, answers: Path | None) -> OfflineLLM | None:
+    """Let recorded answers take the place of every named model."""
+    if answers is None:
+        return None
     from swarmloom_agents.llms import ReplayLLM
     from swarmloom_agents.projects import intercepted_models
 

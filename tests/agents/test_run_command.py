@@ -215,3 +215,19 @@ def test_a_failure_is_told_with_the_whole_error(place: Path, capsys: Any) -> Non
     failures = [line for line in capsys.readouterr().err.splitlines() if " failed at " in line]
     assert len(failures) == 3
     assert all("failed at wings: " in line and line.endswith("answers.json") for line in failures)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system of Linux")
+def test_a_home_that_cannot_be_written_is_named(place: Path) -> None:
+    _configured(place)
+    command = [sys.executable, "-m", "swarmloom.cli", "run", "swarm.toml"]
+    ended = subprocess.run(
+        [*command, "--offline", "answers.json"],
+        env={**os.environ, "HOME": "/proc/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 2
+    assert "set HOME to a folder that can" in ended.stderr
+    assert "Traceback" not in ended.stderr

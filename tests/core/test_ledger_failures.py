@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 
@@ -268,3 +268,60 @@ def test_a_closed_ledger_says_so():
     ledger.close()
     with pytest.raises(LedgerError, match="closed"):
         ledger.append(run, [])
+
+
+# -- reading ----------------------------------------------------------------------------------
+
+
+def fill_disk(folder):
+    with suppress(OSError), open(folder / "fill", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    assert os.statvfs(folder).f_bavail == 0
+
+
+def test_a_full_disk_is_read_all_the_same(tmp_path):
+    with file_system(tmp_path / "small", "size=512k") as folder:
+        run = written(folder / "ledger.sqlite", 20)
+        fill_disk(folder)
+        with Ledger(folder / "ledger.sqlite", read_only=True) as ledger:
+            assert [record.status for record in ledger.runs()] == ["interrupted"]
+            assert numbers(ledger, run) == list(range(20))
+
+
+def test_a_reader_sees_the_log_of_a_living_writer_and_writes_nothing(path):
+    with Ledger(path) as writer:
+        run = writer.begin({})
+        fill(writer, run, 0, 3)
+        with Ledger(path, read_only=True) as reader:
+            assert numbers(reader, run) == [0, 1, 2]
+            assert reader.record(run).status == "running"
+            with pytest.raises(LedgerError, match="read-only"):
+                reader.begin({})
+            with pytest.raises(LedgerError):
+                reader.finish(run, "finished")
+        assert writer.record(run).status == "running"
+
+
+def test_a_reader_makes_no_file_and_refuses_an_empty_one(path):
+    with pytest.raises(LedgerError, match="cannot be opened"):
+        Ledger(path, read_only=True)
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(LedgerError, match="nothing has been recorded"):
+        Ledger(path, read_only=True)
+    assert path.read_bytes() == b""
+
+
+def test_left_over_claims_of_finished_runs_are_removed(path):
+    finished, open_run = written(path), written(path)
+    with Ledger(path) as ledger:
+        ledger.resume(finished)
+        ledger.finish(finished, "finished")
+    for run in (finished, open_run):
+        for end in ("", "-journal"):
+            path.with_name(f"{path.name}-{run}.lock{end}").touch()
+    Ledger(path, read_only=True).close()
+    assert len(list(path.parent.glob("*.lock*"))) == 4
+    Ledger(path).close()
+    assert {file.name.split("-")[1] for file in path.parent.glob("*.lock*")} == {f"{open_run}.lock"}

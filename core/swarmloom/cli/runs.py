@@ -43,7 +43,7 @@ def open_existing(path: Path | None) -> Ledger:
     file = path or default_path()
     if not file.exists():
         raise InputError(f"there is no ledger {file}; nothing has been recorded there")
-    return Ledger(file)
+    return Ledger(file, read_only=True)
 
 
 def runs(ledger: LedgerFile = None, json: JsonFlag = False, quiet: QuietFlag = False) -> None:

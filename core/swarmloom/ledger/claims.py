@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -72,10 +73,18 @@ class Claims:
             return True
         if self._path is None or not self._file(run).exists():
             return False
-        connection = self._try(run)
-        if connection is not None:
-            connection.close()
-        return connection is None
+        return self._is_locked(self._file(run))
+
+    def clear(self, finished: Container[str]) -> None:
+        """Remove the files of finished runs, which nobody will claim again."""
+        if self._path is None:
+            return
+        start, end = f"{self._path.name}-", ".lock"
+        # A process that was killed leaves SQLite's journal of the lock, too.
+        for file in self._path.parent.glob(f"{glob.escape(start)}*{end}*"):
+            if file.name[len(start) :].partition(end)[0] in finished:
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
 
     def drop(self, run: str, *, for_good: bool = False) -> None:
         """Give a claim up; `for_good` removes its file too."""
@@ -95,6 +104,25 @@ class Claims:
     def _file(self, run: str) -> Path:
         assert self._path is not None
         return self._path.with_name(f"{self._path.name}-{run}.lock")
+
+    @staticmethod
+    def _is_locked(file: Path) -> bool:
+        # Reading needs a shared lock, which the claim's exclusive one excludes. To claim would
+        # write a journal, for which a full disk or a read-only folder has no place.
+        with reported(str(file)):
+            connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=0.0)
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError as error:
+                code = error.sqlite_errorcode & 0xFF
+                if code == sqlite3.SQLITE_CANTOPEN and not file.exists():
+                    return False
+                if code != sqlite3.SQLITE_BUSY:
+                    raise
+                return True
+            finally:
+                connection.close()
+        return False
 
     def _try(self, run: str) -> sqlite3.Connection | None:
         path = self._file(run)

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from swarmloom.errors import LedgerError
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "open_database", "reported", "transaction"]
+__all__ = [
+    "APPLICATION_ID",
+    "SCHEMA_VERSION",
+    "open_database",
+    "open_reader",
+    "reported",
+    "transaction",
+]
 
 APPLICATION_ID = int.from_bytes(b"SWLM", "big")
 SCHEMA_VERSION = 1
@@ -46,14 +53,18 @@ _SCHEMA = (
     "CREATE UNIQUE INDEX one_outcome_a_task ON events (run, task) WHERE kind = 'outcome'",
 )
 
+_WAYS_OUT = (
+    "SWARMLOOM_LEDGER__PATH can name another file, ledger.enabled = false keeps the record in "
+    "memory"
+)
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another process keeps it locked; wait for that one or stop it",
     sqlite3.SQLITE_LOCKED: "another connection keeps it locked; wait for that one or stop it",
     sqlite3.SQLITE_FULL: "the disk is full; make room and resume the run",
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written (full, or failing?)",
-    sqlite3.SQLITE_READONLY: "the file or its folder is read-only; allow writing or use another",
+    sqlite3.SQLITE_READONLY: f"the file or its folder is read-only; {_WAYS_OUT}",
     sqlite3.SQLITE_PERM: "access is not permitted; check the owner of the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; check that its folder may be written",
+    sqlite3.SQLITE_CANTOPEN: f"the file cannot be opened or made; {_WAYS_OUT}",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; move it away, or put a backup in its place",
     sqlite3.SQLITE_NOTADB: "this is no SQLite file; move it away or use another path",
 }
@@ -140,13 +151,69 @@ def open_database(path: Path | None, timeout: float) -> sqlite3.Connection:
     return connection
 
 
+def open_reader(path: Path, timeout: float) -> sqlite3.Connection:
+    """Open a ledger file that is only read; nothing has to be written for that.
+
+    Parameters
+    ----------
+    path : Path
+    timeout : float
+        Seconds to wait for other processes' locks.
+
+    Returns
+    -------
+    sqlite3.Connection
+        In autocommit mode, usable from any thread, one at a time; it refuses to write.
+
+    Raises
+    ------
+    LedgerError
+        For a missing, foreign or damaged file, or a newer schema.
+    """
+    name = str(path)
+    with reported(name):
+        try:
+            return _reader(path, "mode=rw", timeout)
+        except sqlite3.OperationalError:
+            # A log that nobody has open needs a shared index beside it, for which a full disk or a
+            # read-only folder has no place. Without a log the file can be read as it lies there.
+            if _has_log(path):
+                raise
+            return _reader(path, "mode=ro&immutable=1", timeout)
+
+
+def _reader(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        if not _is_ours(connection, str(path)):
+            raise LedgerError(f"ledger {path}: the file is empty; nothing has been recorded there")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 def _prepare_folder(path: Path) -> None:
     if path.is_dir():
         raise LedgerError(f"ledger {path}: this is a folder; name a file in it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LedgerError(f"ledger {path}: its folder cannot be made ({error})") from error
+        raise LedgerError(
+            f"ledger {path}: its folder cannot be made ({error.strerror or error}); {_WAYS_OUT}"
+        ) from error
 
 
 def _set_up(connection: sqlite3.Connection, name: str, timeout: float) -> None:

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ from typing import Any, Self
 from swarmloom.errors import InputError, LedgerError
 from swarmloom.events import EventKind
 from swarmloom.ledger.claims import Claims
-from swarmloom.ledger.database import open_database, reported, transaction
+from swarmloom.ledger.database import open_database, open_reader, reported, transaction
 from swarmloom.ledger.encoding import decode, encode, to_json
 from swarmloom.ledger.records import RunRecord, RunView, view_of
 from swarmloom.types import Event
@@ -49,6 +49,8 @@ class Ledger:
         The SQLite file, made when there is none; None keeps everything in memory.
     timeout : float
         Seconds to wait while another process has the file locked.
+    read_only : bool
+        Only read a file that is there; that needs no room on the disk and no right to write.
 
     Raises
     ------
@@ -73,12 +75,19 @@ class Ledger:
     ['run_started', 'budget_exhausted']
     """
 
-    def __init__(self, path: str | Path | None, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self, path: str | Path | None, *, timeout: float = 10.0, read_only: bool = False
+    ) -> None:
         self.path = None if path is None else Path(path).absolute()
         self._name = str(self.path or ":memory:")
         self._lock = threading.RLock()
         self._keys: dict[str, int] = {}
-        self._connection = open_database(self.path, timeout)
+        self._read_only = read_only
+        self._connection = (
+            open_reader(self.path, timeout)
+            if read_only and self.path is not None
+            else open_database(self.path, timeout)
+        )
         self._claims = Claims(self.path)
 
     # -- writing ----------------------------------------------------------------------------
@@ -306,6 +315,8 @@ class Ledger:
         """Give up runs that are not finished, which can be resumed, and close the file."""
         with self._lock:
             self._claims.drop_all()
+            if not self._read_only:
+                self._clear_claims()
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -315,6 +326,12 @@ class Ledger:
         self.close()
 
     # -- within -----------------------------------------------------------------------------
+
+    def _clear_claims(self) -> None:
+        # Closing must not fail for want of tidiness: another process may have damaged the file.
+        with suppress(LedgerError):
+            finished = self._fetch("SELECT id FROM runs WHERE status = 'finished'")
+            self._claims.clear({run for (run,) in finished})
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
