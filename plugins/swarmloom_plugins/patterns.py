@@ -12,21 +12,17 @@ __all__ = ["PATTERNS", "swarmloom_register_patterns"]
 PATTERNS = (
     Pattern(
         "panel",
-        {
-            "consensus": 1.0,
-            "stigmergy": 0.1,
-            "bio_routing": 0.1,
-            "orchestration": 0.1,
-            "entanglement": 0.1,
-        },
-        "Questions with one right answer and priced experts: the panel rule leads.",
+        dict.fromkeys(
+            ("consensus", "stigmergy", "bio_routing", "orchestration", "entanglement"), 1.0
+        ),
+        "Questions with one right answer and priced experts: all protocols, weighed alike; when to "
+        "stop is the panel rule's.",
     ),
     Pattern(
         "crew",
         {
             "stigmergy": 1.0,
             "bio_routing": 1.0,
-            "consensus": 0.5,
             "orchestration": 0.5,
             "entanglement": 0.25,
         },
@@ -46,13 +42,6 @@ PATTERNS = (
         "bio_communication_mesh",
         {"bio_routing": 1.0, "stigmergy": 0.25},
         "Experts that fail, slow down and queue up: load and health lead.",
-    ),
-    Pattern(
-        "even",
-        dict.fromkeys(
-            ("consensus", "stigmergy", "bio_routing", "orchestration", "entanglement"), 1.0
-        ),
-        "Every protocol has the same weight.",
     ),
 )
 

@@ -57,8 +57,8 @@ def test_every_tool_of_the_swarm_becomes_an_agent_tool(make_swarm: Any) -> None:
     assert all(isinstance(tool, BaseAgentTool) for tool in tools.values())
     assert tools["switch_pattern"].args_schema.model_json_schema()["required"] == ["pattern"]
     assert "required" not in tools["list_patterns"].args_schema.model_json_schema()
-    tools["switch_pattern"].run(pattern="even")
-    assert swarm.pattern == "even"
+    tools["switch_pattern"].run(pattern="crew")
+    assert swarm.pattern == "crew"
 
 
 def test_a_tool_tells_the_model_what_it_did_wrong(make_swarm: Any) -> None:
@@ -127,11 +127,11 @@ def test_any_model_can_drive_the_tools(make_swarm: Any) -> None:
     def think(request: LLMRequest) -> str:
         if any("in_force" in str(m.get("content")) for m in request.messages[1:]):
             return "Thought: done\nFinal Answer: switched"
-        return 'Thought: go\nAction: switch_pattern\nAction Input: {"pattern": "even"}'
+        return 'Thought: go\nAction: switch_pattern\nAction Input: {"pattern": "crew"}'
 
     swarm = make_swarm()
     assert SwarmManager(swarm, FunctionLLM(function=think)).review() == "switched"
-    assert swarm.pattern == "even"
+    assert swarm.pattern == "crew"
 
 
 def test_the_policy_disables_a_failing_plugin(make_swarm: Any) -> None:
@@ -219,8 +219,8 @@ def test_a_copied_manager_manages_the_same_swarm(make_swarm: Any) -> None:
     swarm = make_swarm()
     copy = SwarmManager(swarm, role="Boss").copy()
     assert copy.role == "Boss"
-    next(tool for tool in copy.tools if tool.name == "switch_pattern").run(pattern="even")
-    assert swarm.pattern == "even"
+    next(tool for tool in copy.tools if tool.name == "switch_pattern").run(pattern="crew")
+    assert swarm.pattern == "crew"
 
 
 def test_credit_is_the_share_weighted_part_of_right_decisions(make_swarm: Any) -> None:
