@@ -19,13 +19,3 @@ def decayed(amounts, times, now, half_life):
         value = remaining(np.asarray(amounts)[cell], np.asarray(times)[cell], now, half_life)
         values[cell] = 0.0 if abs(value) < SMALLEST_NORMAL else value
     return values
-
-
-def decayed_log_odds(successes, failures, times, now, half_life, prior=1.0):
-    affinity = np.zeros(np.shape(successes), np.float32)
-    for cell in np.ndindex(affinity.shape):
-        time = np.asarray(times)[cell]
-        good = remaining(np.asarray(successes)[cell], time, now, half_life)
-        bad = remaining(np.asarray(failures)[cell], time, now, half_life)
-        affinity[cell] = math.log(good + prior) - math.log(bad + prior)
-    return affinity

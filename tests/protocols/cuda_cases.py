@@ -8,7 +8,7 @@ import numpy as np
 
 from swarmloom.random_streams import uniforms
 from swarmloom_protocols.bio_routing.score_kernels import index_scores
-from swarmloom_protocols.stigmergy.decay_kernels import decayed, decayed_log_odds
+from swarmloom_protocols.stigmergy.decay_kernels import decayed
 from tests.naive import decay, philox, routing_score
 
 
@@ -19,13 +19,13 @@ class Case:
     arguments: Callable[[np.random.Generator, int], tuple[Any, ...]]
 
 
-def trail(rng, size, kinds):
-    amounts = [rng.lognormal(0.0, 3.0, size).astype(np.float32) for _ in range(kinds)]
+def trail(rng, size):
+    amounts = rng.lognormal(0.0, 3.0, size).astype(np.float32)
     times = rng.uniform(0.0, 120.0, size)
     # Never visited, visited so long ago that float32 cannot say it, and forever ago.
     times[: size // 10] = -np.inf
     times[size // 10 : size // 5] = -1500.0
-    return (*amounts, times, 100.0, 10.0)
+    return amounts, times, 100.0, 10.0
 
 
 def crew(rng, size):
@@ -44,12 +44,7 @@ CASES = {
     "swarmloom.random_streams_cuda.fill": Case(
         uniforms, philox.uniforms, lambda rng, size: (int(rng.integers(2**63)), 2**63 + 5, size)
     ),
-    "swarmloom_protocols.stigmergy.decay_cuda.decay": Case(
-        decayed, decay.decayed, lambda rng, size: trail(rng, size, 1)
-    ),
-    "swarmloom_protocols.stigmergy.decay_cuda.log_odds": Case(
-        decayed_log_odds, decay.decayed_log_odds, lambda rng, size: trail(rng, size, 2)
-    ),
+    "swarmloom_protocols.stigmergy.decay_cuda.decay": Case(decayed, decay.decayed, trail),
     "swarmloom_protocols.bio_routing.score_cuda.score": Case(
         index_scores, routing_score.index_scores, crew
     ),

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from swarmloom import device
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
-from swarmloom_protocols.stigmergy.decay_kernels import decayed, decayed_log_odds
+from swarmloom_protocols.stigmergy.decay_kernels import decayed
 from tests.naive import decay as naive
 
 TINY = np.finfo(np.float32).smallest_normal
@@ -22,18 +22,20 @@ TIMES = st.floats(-1e9, 1e9) | st.sampled_from([-math.inf, math.nan])
 
 
 @st.composite
-def tables(draw, kinds, nan=True):
-    """Amounts of each kind and times, all read-only."""
+def tables(draw):
+    """Amounts and times, read-only."""
     shape = draw(SHAPES)
-    elements = st.floats(0.0, width=32, max_value=2.0**100) | st.just(math.nan if nan else 0.0)
-    arrays = [draw(hnp.arrays(np.float32, shape, elements=elements)) for _ in range(kinds)]
-    arrays.append(draw(hnp.arrays(np.float64, shape, elements=TIMES)))
+    elements = st.floats(0.0, width=32, max_value=2.0**100) | st.just(math.nan)
+    arrays = [
+        draw(hnp.arrays(np.float32, shape, elements=elements)),
+        draw(hnp.arrays(np.float64, shape, elements=TIMES)),
+    ]
     for array in arrays:
         array.flags.writeable = False
     return arrays
 
 
-@given(tables(1), st.floats(-1e9, 1e9), HALF_LIVES)
+@given(tables(), st.floats(-1e9, 1e9), HALF_LIVES)
 @settings(deadline=None)
 def test_decay_equals_the_naive_reference(table, now, half_life):
     values = decayed(*table, now, half_life)
@@ -41,15 +43,6 @@ def test_decay_equals_the_naive_reference(table, now, half_life):
     assert (values.shape, values.dtype) == (expected.shape, np.float32)
     np.testing.assert_allclose(values, expected, rtol=2e-6, atol=TINY)
     assert not ((values > 0) & (values < TINY)).any()
-
-
-@given(tables(2), st.floats(-1e9, 1e9), HALF_LIVES, st.floats(1e-3, 1e3))
-@settings(deadline=None)
-def test_log_odds_equal_the_naive_reference(table, now, half_life, prior):
-    affinity = decayed_log_odds(*table, now, half_life, prior=prior)
-    expected = naive.decayed_log_odds(*table, now, half_life, prior)
-    assert (affinity.shape, affinity.dtype) == (expected.shape, np.float32)
-    np.testing.assert_allclose(affinity, expected, rtol=2e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("ages", range(0, 120, 7))
@@ -72,12 +65,6 @@ def test_an_amount_from_the_future_does_not_grow():
     assert decayed([2.0], [50.0], 10.0, 1.0)[0] == 2.0
 
 
-def test_old_trails_go_to_no_opinion():
-    affinity = decayed_log_odds([8.0, 8.0], [0.0, 0.0], [0.0, 990.0], 1000.0, 10.0)
-    assert affinity[0] == pytest.approx(0.0, abs=1e-6)
-    assert affinity[1] == pytest.approx(math.log(5.0), rel=1e-6)
-
-
 def test_what_a_float32_cannot_say_is_zero_and_never_denormal():
     ages = np.linspace(100.0, 2000.0, 5000)
     values = decayed(np.ones(5000, np.float32), -ages, 0.0, 1.0)
@@ -97,11 +84,11 @@ def test_strided_and_widened_inputs_are_read_as_they_are():
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_results_do_not_depend_on_threads(threads, monkeypatch):
     rng = np.random.default_rng(3)
-    table = rng.random(1000, np.float32), rng.random(1000), rng.random(1000)
-    expected = decayed_log_odds(*table, 2.0, 0.3)
+    table = rng.random(1000, np.float32), rng.random(1000)
+    expected = decayed(*table, 2.0, 0.3)
     monkeypatch.setattr(device, "BAND_ELEMENTS", 64)
     with use_threads(threads):
-        np.testing.assert_array_equal(decayed_log_odds(*table, 2.0, 0.3), expected)
+        np.testing.assert_array_equal(decayed(*table, 2.0, 0.3), expected)
 
 
 def test_eight_threads_may_call_at_once():
@@ -127,14 +114,3 @@ def test_eight_threads_may_call_at_once():
 def test_unusable_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         decayed(*arguments)
-
-
-@pytest.mark.parametrize("prior", [0.0, -1.0, math.nan, math.inf])
-def test_unusable_priors_are_refused(prior):
-    with pytest.raises(InputError, match="prior"):
-        decayed_log_odds([1.0], [1.0], [0.0], 0.0, 1.0, prior=prior)
-
-
-def test_log_odds_names_the_array_whose_shape_differs():
-    with pytest.raises(InputError, match="failures: shape"):
-        decayed_log_odds([1.0], [1.0, 2.0], [0.0], 0.0, 1.0)
