@@ -6,6 +6,7 @@ All four come from one model, the latent-difficulty panel of `swarmloom_protocol
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -67,104 +68,119 @@ class Consensus:
         self._config = config
         self._panel: Panel | None = None
         self._names: tuple[str, ...] = ()
+        self._declared: tuple[float, ...] = ()
         self._settings = PanelSettings()
         # Row 0 of the panel is left to topics without an outcome; numbers are given in the order
         # of the outcomes, so that a resumed run gives the same ones.
         self._topics: dict[str, int] = {}
+        # A manager reads from the thread that its tools run in.
+        self._lock = threading.RLock()
 
     @hookimpl
     def swarmloom_plan_memory(self, plan: MemoryPlan, experts: int) -> None:
         """Plan the panel's rates over all topics and, as learned and as explored, of the first."""
         classes = self._settings.classes
         plan.add(Region.OPINION, "consensus rates", (3, experts, classes, _ANSWER_KINDS), "float64")
-        plan.add(Region.OPINION, "consensus experts", (5, experts), "float64")
+        plan.add(Region.OPINION, "consensus experts", (8, experts), "float64")
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:
-        """Make a panel for the swarm's experts; the same experts keep theirs."""
+        """Make a panel for the swarm's experts; the same ones at the same prices keep theirs."""
         names = tuple(expert.name for expert in swarm.experts)
-        if names == self._names or not names:
-            return
-        prices = np.array([expert.price for expert in swarm.experts], dtype=np.float64)
-        rng = np.random.default_rng([swarm.settings.swarm.seed, len(names)])
-        self._settings = self._panel_settings(prices)
-        self._panel = Panel(prices, 1, self._settings, rng=rng)
-        self._names, self._topics = names, {}
+        declared = tuple(expert.price for expert in swarm.experts)
+        with self._lock:
+            if names and (names, declared) != (self._names, self._declared):
+                self._begin(names, declared, swarm.settings.swarm.seed)
 
     @hookimpl
     def swarmloom_navigate(self, round: Round) -> Proposal | None:
         """Give the value of asking each expert next, as log-odds."""
-        if self._panel is None:
-            return None
-        affinity = np.zeros(round.allowed.shape, dtype=np.float32)
-        for row, task in enumerate(round.tasks):
-            if task.quorum != 1:
-                affinity[row] = self._affinity(task, round.ballots[row], round.allowed[row])
-        return Proposal(affinity)
+        with self._lock:
+            if self._panel is None:
+                return None
+            affinity = np.zeros(round.allowed.shape, dtype=np.float32)
+            for row, task in enumerate(round.tasks):
+                if task.quorum != 1:
+                    affinity[row] = self._affinity(task, round.ballots[row], round.allowed[row])
+            return Proposal(affinity)
 
     @hookimpl
     def swarmloom_judge(self, round: Round) -> list[Verdict] | None:
         """Weigh the answers, and stop when no further one is worth its price."""
-        if self._panel is None:
-            return None
-        return [
-            self._verdict(task, ballots, allowed)
-            for task, ballots, allowed in zip(
-                round.tasks, round.ballots, round.allowed, strict=True
-            )
-        ]
+        with self._lock:
+            if self._panel is None:
+                return None
+            return [
+                self._verdict(task, ballots, allowed)
+                for task, ballots, allowed in zip(
+                    round.tasks, round.ballots, round.allowed, strict=True
+                )
+            ]
 
     @hookimpl
     def swarmloom_audit(self, outcomes: Sequence[Outcome]) -> list[tuple[int, ...]] | None:
         """Name for each graded task the expert whose answer teaches most for its price."""
-        if self._panel is None:
-            return None
-        return [self._audit(outcome) for outcome in outcomes]
+        with self._lock:
+            if self._panel is None:
+                return None
+            return [self._audit(outcome) for outcome in outcomes]
 
     @hookimpl
     def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
         """Learn from what was paid for, and from the truth where there is one."""
-        for outcome in outcomes:
-            if outcome.ballots and outcome.task.quorum != 1:
-                self._learn(outcome)
+        with self._lock:
+            for outcome in outcomes:
+                if outcome.ballots and outcome.task.quorum != 1:
+                    self._learn(outcome)
 
     @hookimpl
     def swarmloom_snapshot(self) -> dict[str, Any] | None:
         """Give the panel's state, its experts and topics."""
-        if self._panel is None:
-            return None
-        return {
-            "experts": list(self._names),
-            "topics": dict(self._topics),
-            "panel": self._panel.state(),
-        }
+        with self._lock:
+            if self._panel is None:
+                return None
+            return {
+                "experts": list(self._names),
+                "topics": dict(self._topics),
+                "panel": self._panel.state(),
+            }
 
     @hookimpl
     def swarmloom_restore(self, state: Mapping[str, Any]) -> None:
         """Take a snapshot back if it is about the same experts."""
-        if tuple(state["experts"]) == self._names:
-            self._panel = Panel.from_state(state["panel"], self._settings)
-            self._topics = dict(state["topics"])
+        with self._lock:
+            if tuple(state["experts"]) == self._names:
+                self._panel = Panel.from_state(state["panel"], self._settings)
+                self._topics = dict(state["topics"])
 
     def report(self) -> dict[str, Any]:
         """Tell what the panel believes of each expert, and what money is worth to it."""
-        if self._panel is None:
-            return {}
-        report = self._panel.report()
-        return {
-            "price_of_money": report.price_of_money,
-            "mean_cost": report.mean_cost,
-            "audit_cost": report.audit_cost,
-            "experts": {
-                name: {
-                    "accuracy": round(float(report.accuracy[index]), 4),
-                    "calls": int(report.calls[index]),
-                    "graded": int(report.labels[index]),
-                    "in_pool": bool(report.pool[index]),
-                }
-                for index, name in enumerate(self._names)
-            },
-        }
+        with self._lock:
+            if self._panel is None:
+                return {}
+            report = self._panel.report()
+            return {
+                "price_of_money": report.price_of_money,
+                "mean_cost": report.mean_cost,
+                "audit_cost": report.audit_cost,
+                "experts": {
+                    name: {
+                        "accuracy": round(float(report.accuracy[index]), 4),
+                        "price": round(float(self._panel.prices[index]), 4),
+                        "calls": int(report.calls[index]),
+                        "graded": int(report.labels[index]),
+                        "in_pool": bool(report.pool[index]),
+                    }
+                    for index, name in enumerate(self._names)
+                },
+            }
+
+    def _begin(self, names: tuple[str, ...], declared: tuple[float, ...], seed: int) -> None:
+        prices = np.array(declared, dtype=np.float64)
+        self._settings = self._panel_settings(prices)
+        rng = np.random.default_rng([seed, len(names)])
+        self._panel = Panel(prices, 1, self._settings, rng=rng)
+        self._names, self._declared, self._topics = names, declared, {}
 
     # -- one task -------------------------------------------------------------------------------
 
@@ -294,7 +310,7 @@ def swarmloom_register_tools(register: Callable[[ManagerTool], None]) -> None:
     register(
         ManagerTool(
             "show_trust",
-            "Show what the panel believes of each expert: accuracy, calls, graded answers.",
+            "Show what the panel knows of each expert: accuracy, price, calls, graded answers.",
             _show_trust,
         )
     )

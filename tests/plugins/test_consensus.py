@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pytest
 
-from swarmloom import Ballot, Expert, Outcome, Swarm, Task, Verdict
+from swarmloom import Ballot, Expert, Outcome, Reply, Swarm, Task, Verdict
 from swarmloom.config import Settings
 from swarmloom_plugins.consensus import Consensus, ConsensusConfig, encoded
 from swarmloom_protocols.consensus.panel import EMPTY
@@ -56,6 +57,10 @@ def grading(share, seed=0):
     return feedback
 
 
+def shown(swarm):
+    return json.loads(swarm.tools()["show_trust"](swarm))["experts"]
+
+
 def accuracy(result):
     return np.mean([answer == "A" for answer in result.answers.values()])
 
@@ -63,6 +68,77 @@ def accuracy(result):
 def test_the_mean_cost_meets_its_target():
     result = swarm_of(target_cost=2.5).run(questions(1200), feedback=grading(0.1))
     assert result.cost / 1200 == pytest.approx(2.5, rel=0.15)
+
+
+def crew_with_a_liar(cost=20.0):
+    """Four experts whose price is true, and the best one, that declares 1 and bills 20."""
+    liar = Expert(
+        "e4", lambda task: Reply(answer_of(task.id, 4), cost=cost), price=1.0, inline=True
+    )
+    return [*crew()[:4], liar]
+
+
+def test_the_price_of_an_expert_is_what_it_really_costs():
+    swarm = swarm_of(crew_with_a_liar(), target_cost=1.5)
+    result = swarm.run(questions(1200), feedback=grading(0.1))
+    assert result.cost / 1200 == pytest.approx(1.5, rel=0.25)
+    prices = {name: row["price"] for name, row in shown(swarm).items()}
+    assert prices == {"e0": 1.0, "e1": 1.0, "e2": 1.0, "e3": 1.0, "e4": 20.0}
+
+
+def test_what_failures_cost_is_no_price():
+    plugin = Consensus(ConsensusConfig())
+    plugin.swarmloom_initialize(swarm_of())
+    for number, cost in enumerate((3.0, 5.0)):
+        task = Task(f"t{number}", options=4)
+        ballots = (
+            Ballot(task.id, 0, None, cost=50.0, error="gone"),
+            Ballot(task.id, 1, "A", cost=cost),
+            Ballot(task.id, 2, "A", cost=cost, audit=True),
+        )
+        plugin.swarmloom_evolve([Outcome(task, Verdict(task.id, "A"), ballots, truth="A")])
+    experts = plugin.report()["experts"]
+    assert [experts[name]["price"] for name in ("e0", "e1", "e2", "e3")] == [1.0, 4.0, 4.0, 1.0]
+
+
+def test_the_same_experts_keep_their_panel_while_their_prices_stay():
+    plugin = Consensus(ConsensusConfig())
+    plugin.swarmloom_initialize(swarm_of())
+    task = Task("t0", options=4)
+    ballots = (Ballot("t0", 0, "A", cost=1.0),)
+    plugin.swarmloom_evolve([Outcome(task, Verdict("t0", "A"), ballots)])
+    plugin.swarmloom_initialize(swarm_of())
+    assert plugin.report()["experts"]["e0"]["calls"] == 1
+    dearer = [Expert(e.name, e.answer, price=e.price + 1, inline=True) for e in crew()]
+    plugin.swarmloom_initialize(swarm_of(dearer))
+    experts = plugin.report()["experts"]
+    assert (experts["e0"]["calls"], experts["e0"]["price"]) == (0, 2.0)
+
+
+def test_it_can_be_read_while_it_learns():
+    plugin = Consensus(ConsensusConfig())
+    plugin.swarmloom_initialize(swarm_of())
+    done, wrong = threading.Event(), []
+
+    def read():
+        while not done.is_set():
+            experts = plugin.report()["experts"].values()
+            # Both of a task's calls are in, or none is.
+            if len({row["calls"] for row in list(experts)[:2]}) != 1:
+                wrong.append(experts)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(300):
+        task = Task(f"t{number}", options=4)
+        ballots = (
+            Ballot(task.id, 0, "A", cost=1.0),
+            Ballot(task.id, 1, "B", cost=1.0, audit=True),
+        )
+        plugin.swarmloom_evolve([Outcome(task, Verdict(task.id, "A"), ballots, truth="A")])
+    done.set()
+    reader.join()
+    assert wrong == []
 
 
 def test_it_beats_random_choice_and_plain_majority_of_the_cheap():
@@ -75,7 +151,7 @@ def test_it_beats_random_choice_and_plain_majority_of_the_cheap():
 def test_it_finds_out_who_is_good():
     swarm = swarm_of(target_cost=3.0)
     swarm.run(questions(600), feedback=grading(0.2))
-    trust = json.loads(swarm.tools()["show_trust"](swarm))["experts"]
+    trust = shown(swarm)
     assert max(trust, key=lambda name: trust[name]["accuracy"]) == "e4"
     assert trust["e4"]["graded"] > 20
 
@@ -148,9 +224,9 @@ def test_answers_are_numbered_in_order_of_appearance():
 
 
 def test_a_snapshot_goes_on_where_it_was_taken():
-    first = swarm_of(target_cost=2.5)
+    first = swarm_of(crew_with_a_liar(cost=3.0), target_cost=2.5)
     first.run(questions(150), feedback=grading(0.1))
-    second = swarm_of(target_cost=2.5)
+    second = swarm_of(crew_with_a_liar(cost=3.0), target_cost=2.5)
     second.restore(first.snapshot())
     more = [Task(f"t{number}", topic="x", options=4) for number in range(150, 200)]
     assert first.run(more).answers == second.run(more).answers

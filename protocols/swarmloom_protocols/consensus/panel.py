@@ -10,7 +10,7 @@ truth that it was not given.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,6 @@ from swarmloom_protocols.consensus.panel_checks import (
     checked_calls,
     checked_costs,
     checked_mask,
-    checked_prices,
 )
 from swarmloom_protocols.consensus.panel_history import Journal
 from swarmloom_protocols.consensus.panel_learning import Learner, Rates
@@ -41,42 +40,11 @@ from swarmloom_protocols.consensus.panel_pool import (
     explored,
     undominated,
 )
-from swarmloom_protocols.consensus.panel_reports import PanelReport, calibration
+from swarmloom_protocols.consensus.panel_prices import PriceBook
+from swarmloom_protocols.consensus.panel_reports import AskValues, Belief, PanelReport, calibration
 from swarmloom_protocols.consensus.panel_settings import PanelSettings
 
 __all__ = ["EMPTY", "AskValues", "Belief", "Panel", "PanelSettings"]
-
-
-class AskValues(NamedTuple):
-    """What stopping and asking are worth, in probability of a right verdict.
-
-    Attributes
-    ----------
-    stop : float
-        Probability that the best answer given so far is right; 0 where there is none.
-    ask : float64[experts]
-        Expected probability of a right verdict after asking the expert and going on well, less
-        the price of all calls that takes; ``-inf`` for experts that cannot be asked or are
-        out of the pool.
-    """
-
-    stop: float
-    ask: FloatArray
-
-
-class Belief(NamedTuple):
-    """Posterior over the answers given.
-
-    Attributes
-    ----------
-    answers : float64[named]
-        Probability that the answer is right, for each distinct answer.
-    other : float
-        Probability that none of them is.
-    """
-
-    answers: FloatArray
-    other: float
 
 
 class Panel:
@@ -88,7 +56,8 @@ class Panel:
     Parameters
     ----------
     prices : float64[experts]
-        Price of a call of each expert, at least 0. Real costs may differ and are given later.
+        Declared price of a call of each expert, at least 0. Once an expert has answered, its
+        price is the mean of what its answers really cost.
     n_topics : int
         Number of topics, at least 1.
     settings : PanelSettings, optional
@@ -110,7 +79,7 @@ class Panel:
         rng: np.random.Generator,
     ) -> None:
         self.settings = settings or PanelSettings()
-        self.prices = checked_prices(prices)
+        self._book = PriceBook(prices)
         if n_topics < 1:
             raise InputError(f"n_topics = {n_topics}: must be at least 1")
         self.n_topics = n_topics
@@ -125,6 +94,11 @@ class Panel:
         self._next_refit = self.settings.first_refit
         self._scratch = new_evidence(4, 16, self.settings.classes)
         self._take_up_rates()
+
+    @property
+    def prices(self) -> FloatArray:
+        """Price of a call of each expert that decisions use, read-only."""
+        return self._book.quoted
 
     @property
     def n_experts(self) -> int:
@@ -286,6 +260,7 @@ class Panel:
         item = self._journal.add_task(topic, options, asked, given, paid, (verdict, confidence))
         self._calls[asked] += 1
         self._budget.pay_task(float(paid.sum()))
+        self._bill(asked, given, paid)
         if len(self._journal) >= self._next_refit:
             self.refit()
         elif self._budget.requote():
@@ -379,11 +354,18 @@ class Panel:
             raise InputError(f"expert {expert}: unknown, or has answered item {item} already")
         if answer < EMPTY:
             raise InputError(f"answer = {answer}: must be -1 or more")
-        checked_costs([cost], 1)
+        paid = checked_costs([cost], 1)
         self._journal.add_later(item, expert, answer, cost)
         self._labels[expert] += self._journal["truth"][item] >= 0
         self._calls[expert] += 1
         self._budget.pay_audit(cost)
+        self._bill(np.array([expert]), np.array([answer]), paid)
+
+    def _bill(self, asked: IntArray, given: IntArray, paid: FloatArray) -> None:
+        # What a failure cost says nothing of what an answer will.
+        answered = given != EMPTY
+        if self._book.bill(asked[answered], paid[answered]):
+            self._kept.clear()
 
     def ensure_topics(self, count: int) -> None:
         """Make room for ``count`` topics; a new one starts as a topic without answers does.
@@ -452,7 +434,7 @@ class Panel:
         whole = [self.n_topics, self._seed, self._refits, self._next_refit, budget.tasks]
         real = [budget.price, budget.quoted, budget.spent, budget.audit_spent]
         return {
-            "prices": self.prices.copy(),
+            **{f"prices.{name}": array for name, array in self._book.arrays().items()},
             "whole": np.array(whole, np.int64),
             "real": np.array(real, np.float64),
             "labels": self._labels.copy(),
@@ -469,17 +451,16 @@ class Panel:
     ) -> Panel:
         """Return a panel that goes on exactly where `state` was taken, under ``settings``."""
         n_topics, seed, refits, next_refit, tasks = (int(value) for value in state["whole"])
-        panel = cls(state["prices"], n_topics, settings, rng=np.random.default_rng(0))
+        book = _part("prices.", state)
+        panel = cls(book["declared"], n_topics, settings, rng=np.random.default_rng(0))
+        panel._book = PriceBook(**book)
         panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
         price, quoted, spent, audit_spent = (float(value) for value in state["real"])
         panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
         panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()
         panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
-        prefix = "journal."
-        panel._journal = Journal(
-            {name[len(prefix) :]: state[name] for name in state if name.startswith(prefix)}
-        )
+        panel._journal = Journal(_part("journal.", state))
         panel._forget_tables()
         return panel
 
@@ -488,6 +469,11 @@ class Panel:
     def _check_item(self, item: int) -> None:
         if not 0 <= item < len(self._journal):
             raise InputError(f"item = {item}: {len(self._journal)} tasks have been recorded")
+
+
+def _part(prefix: str, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Take the entries whose names begin with the prefix, without it."""
+    return {name[len(prefix) :]: state[name] for name in state if name.startswith(prefix)}
 
 
 def _with_copies(rows: FloatArray, count: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What a panel tells about itself."""
+"""What a panel tells: of a task, and of itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 
-__all__ = ["Calibration", "PanelReport", "calibration"]
+__all__ = ["AskValues", "Belief", "Calibration", "PanelReport", "calibration"]
 
 
 class Calibration(NamedTuple):
@@ -25,6 +25,38 @@ class Calibration(NamedTuple):
     tasks: IntArray
     stated: FloatArray
     right: FloatArray
+
+
+class AskValues(NamedTuple):
+    """What stopping and asking are worth, in probability of a right verdict.
+
+    Attributes
+    ----------
+    stop : float
+        Probability that the best answer given so far is right; 0 where there is none.
+    ask : float64[experts]
+        Expected probability of a right verdict after asking the expert and going on well, less
+        the price of all calls that takes; ``-inf`` for experts that cannot be asked or are
+        out of the pool.
+    """
+
+    stop: float
+    ask: FloatArray
+
+
+class Belief(NamedTuple):
+    """Posterior over the answers given.
+
+    Attributes
+    ----------
+    answers : float64[named]
+        Probability that the answer is right, for each distinct answer.
+    other : float
+        Probability that none of them is.
+    """
+
+    answers: FloatArray
+    other: float
 
 
 class PanelReport(NamedTuple):
