@@ -50,7 +50,7 @@ class SwarmSettings(_Section):
     """How the swarm decides and works: `[swarm]`."""
 
     seed: int = Field(
-        default=0, description="Seed of all random numbers; runs with the same seed agree."
+        default=0, ge=0, description="Seed of all random numbers; runs with the same seed agree."
     )
     pattern: str = Field(
         default="panel", description="Name of the mixture of protocols to start with."

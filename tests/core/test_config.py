@@ -94,6 +94,7 @@ def test_values_from_the_environment(monkeypatch, name, value, key, expected):
     ("name", "value", "message"),
     [
         ("SWARMLOOM_SWARM__SEED", "x", "swarm.seed is 'x'; allowed: a whole number"),
+        ("SWARMLOOM_SWARM__SEED", "-1", "swarm.seed is '-1'; allowed: a whole number ≥ 0"),
         ("SWARMLOOM_SWARM__SEDE", "1", "swarm.sede is no setting; did you mean 'seed'?"),
         ("SWARMLOOM_SWRM__SEED", "1", "there is no section 'swrm'; did you mean 'swarm'?"),
         ("SWARMLOOM_QQQQQQ__SEED", "1", "there is no section 'qqqqqq'; known: swarm"),
