@@ -19,6 +19,7 @@ the confidence falls to `MIN_CONFIDENCE`, where it settles exact ties and no mor
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -139,68 +140,75 @@ class Entanglement:
         self._group: frozenset[str] = frozenset()
         self._group_rounds = 0
         self._elections = 0
+        # A manager entangles and elects from the thread that its tools run in.
+        self._lock = threading.RLock()
 
     # -- hooks ------------------------------------------------------------------------------------
 
     @hookimpl
     def swarmloom_entangle(self, round: Round) -> Correlation | None:
         """Draw the order that the experts share, or keep the last one while it is coherent."""
-        if not self._coherent(round):
-            self._draw(round)
-        if self._group_rounds:
-            self._group_rounds -= 1
-            if not self._group_rounds:
-                self._drawn_at = -1
-        if np.count_nonzero(self._order >= 0) < 2:
-            return None
-        return Correlation(self.name, self._order.astype(np.float64), self._config.mode)
+        with self._lock:
+            if not self._coherent(round):
+                self._draw(round)
+            if self._group_rounds:
+                self._group_rounds -= 1
+                if not self._group_rounds:
+                    self._drawn_at = -1
+            if np.count_nonzero(self._order >= 0) < 2:
+                return None
+            return Correlation(self.name, self._order.astype(np.float64), self._config.mode)
 
     @hookimpl
     def swarmloom_navigate(self, round: Round) -> Proposal | None:
         """Lean each task to the expert that the shared order gives it."""
-        mine = [c for c in round.correlations if c.protocol == self.name]
-        if not mine or not round.tasks:
-            return None
-        arms = np.array([self._arm(task) for task in round.tasks])
-        if (arms == _CONTROL).all():
-            return None
-        order, confidence = mine[0].draws.astype(np.int64), self.confidence
-        # A search costs time; draws that settle exact ties and no more are not worth it.
-        couple = self._config.couple and confidence > MIN_CONFIDENCE
-        coupling = self._coupling(round, arms, order >= 0) if couple else None
-        return Proposal(self._lean(round, arms, order), confidence, coupling)
+        with self._lock:
+            mine = [c for c in round.correlations if c.protocol == self.name]
+            if not mine or not round.tasks:
+                return None
+            arms = np.array([self._arm(task) for task in round.tasks])
+            if (arms == _CONTROL).all():
+                return None
+            order, confidence = mine[0].draws.astype(np.int64), self.confidence
+            # A search costs time; draws that settle exact ties and no more are not worth it.
+            couple = self._config.couple and confidence > MIN_CONFIDENCE
+            coupling = self._coupling(round, arms, order >= 0) if couple else None
+            return Proposal(self._lean(round, arms, order), confidence, coupling)
 
     @hookimpl
     def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
         """Learn which purpose pays, if any."""
-        for outcome in outcomes:
-            self._payoff.learn(self._arm(outcome.task), _credit(outcome), outcome.cost)
-        other = 1 - self._purpose
-        if self._payoff.seen(other) > _PRIOR_OUTCOMES:
-            # Three standard errors, so that chance does not switch it to and fro.
-            better = self._payoff.advantage(other, self._purpose) > 3.0
-            self._purpose = other if better else self._purpose
+        with self._lock:
+            for outcome in outcomes:
+                self._payoff.learn(self._arm(outcome.task), _credit(outcome), outcome.cost)
+            other = 1 - self._purpose
+            if self._payoff.seen(other) > _PRIOR_OUTCOMES:
+                # Three standard errors, so that chance does not switch it to and fro.
+                better = self._payoff.advantage(other, self._purpose) > 3.0
+                self._purpose = other if better else self._purpose
 
     @hookimpl
     def swarmloom_snapshot(self) -> Mapping[str, Any]:
         """Give the payoffs, the purpose in force and the group that a manager entangled."""
-        return {
-            "payoff": self._payoff.snapshot(),
-            "purpose": self.purpose,
-            "group": sorted(self._group),
-            "group_rounds": self._group_rounds,
-            "elections": self._elections,
-        }
+        with self._lock:
+            return {
+                "payoff": self._payoff.snapshot(),
+                "purpose": self.purpose,
+                "group": sorted(self._group),
+                "group_rounds": self._group_rounds,
+                "elections": self._elections,
+            }
 
     @hookimpl
     def swarmloom_restore(self, state: Mapping[str, Any]) -> None:
         """Take a snapshot back; the next round draws anew."""
-        self._payoff.restore(state["payoff"])
-        self._purpose = _PURPOSES.index(state["purpose"])
-        self._group = frozenset(state["group"])
-        self._group_rounds = int(state["group_rounds"])
-        self._elections = int(state["elections"])
-        self._drawn_at = -1
+        with self._lock:
+            self._payoff.restore(state["payoff"])
+            self._purpose = _PURPOSES.index(state["purpose"])
+            self._group = frozenset(state["group"])
+            self._group_rounds = int(state["group_rounds"])
+            self._elections = int(state["elections"])
+            self._drawn_at = -1
 
     # -- what tools and tests read ----------------------------------------------------------------
 
@@ -212,17 +220,21 @@ class Entanglement:
     @property
     def confidence(self) -> float:
         """How far the purpose in force has paid: 1 from four standard errors, ~0 below two."""
-        measured = float(np.clip((self._payoff.advantage(self._purpose, _CONTROL) - 2) / 2, 0, 1))
-        seen = min(self._payoff.seen(self._purpose), self._payoff.seen(_CONTROL))
-        weight = seen / (seen + _PRIOR_OUTCOMES)
-        learned = (1.0 - weight) * self._config.confidence + weight * measured
-        return max(learned, MIN_CONFIDENCE)
+        with self._lock:
+            measured = float(
+                np.clip((self._payoff.advantage(self._purpose, _CONTROL) - 2) / 2, 0, 1)
+            )
+            seen = min(self._payoff.seen(self._purpose), self._payoff.seen(_CONTROL))
+            weight = seen / (seen + _PRIOR_OUTCOMES)
+            learned = (1.0 - weight) * self._config.confidence + weight * measured
+            return max(learned, MIN_CONFIDENCE)
 
     def entangle_group(self, names: frozenset[str], rounds: int) -> None:
         """Let only these experts share draws for the next rounds; an empty set ends that."""
-        self._group = names
-        self._group_rounds = rounds if names else 0
-        self._drawn_at = -1
+        with self._lock:
+            self._group = names
+            self._group_rounds = rounds if names else 0
+            self._drawn_at = -1
 
     def elect_leader(self, names: Sequence[str], seed: int) -> tuple[str, int]:
         """Elect one of the experts, again while noise leaves none or several.
@@ -245,8 +257,10 @@ class Entanglement:
             If there are no candidates, or if noise spoils a thousand elections.
         """
         for attempt in range(1, _ATTEMPTS + 1):
-            self._elections += 1
-            rng = np.random.default_rng([_hash(self.name), abs(seed), self._elections])
+            with self._lock:
+                self._elections += 1
+                number = self._elections
+            rng = np.random.default_rng([_hash(self.name), abs(seed), number])
             elected = elect(self._config.mode, len(names), rng, self._config.visibility)
             if len(elected) == 1:
                 return names[int(elected[0])], attempt

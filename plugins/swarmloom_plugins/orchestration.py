@@ -16,6 +16,7 @@ its own, from two things that it sees and the others do not:
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -105,86 +106,98 @@ class Orchestration:
         self._busy = np.zeros(0)
         self._turned_away = np.zeros(0)
         self._calls = np.zeros(0, dtype=np.int64)
+        # A manager reads from the thread that its tools run in.
+        self._lock = threading.RLock()
 
     # -- hooks ------------------------------------------------------------------------------------
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:
         """Make room for the experts; those that stay keep their load."""
-        self._adopt(swarm.experts)
+        with self._lock:
+            self._adopt(swarm.experts)
 
     @hookimpl
     def swarmloom_navigate(self, round: Round) -> Proposal | None:
         """Say how the experts' skills fit the demands, less the price of their places."""
-        self._adopt(round.experts)
-        affinity = self._skills.affinity([task.demands for task in round.tasks])
-        price = self.prices if self._config.pricing else np.zeros(len(round.experts))
-        if not affinity.any() and not price.any():
-            return None
-        return Proposal((affinity - price).astype(np.float32))
+        with self._lock:
+            self._adopt(round.experts)
+            affinity = self._skills.affinity([task.demands for task in round.tasks])
+            price = self.prices if self._config.pricing else np.zeros(len(round.experts))
+            if not affinity.any() and not price.any():
+                return None
+            return Proposal((affinity - price).astype(np.float32))
 
     @hookimpl
     def swarmloom_decide(self, round: Round, mixture: Mixture) -> Assignment:
         """Assign as many tasks as possible and, among those, reach the largest mixture."""
-        self._adopt(round.experts)
-        scores = _scores(round, mixture)
-        room = np.array([expert.capacity for expert in round.experts], dtype=np.int64)
-        room = np.maximum(room - round.in_flight, 0)
-        plan = solve_priced(scores, room)
-        expert, solver = plan.expert, "assignment" if plan.binding else "argmax"
-        if mixture.coupling is not None and mixture.coupling.nnz:
-            expert, solver = self._decide_coupled(round, mixture.coupling, scores, room)
-        self._watch(round, mixture, room, plan, expert)
-        return Assignment(expert, solver)
+        with self._lock:
+            self._adopt(round.experts)
+            scores = _scores(round, mixture)
+            room = np.array([expert.capacity for expert in round.experts], dtype=np.int64)
+            room = np.maximum(room - round.in_flight, 0)
+            plan = solve_priced(scores, room)
+            expert, solver = plan.expert, "assignment" if plan.binding else "argmax"
+            if mixture.coupling is not None and mixture.coupling.nnz:
+                expert, solver = self._decide_coupled(round, mixture.coupling, scores, room)
+            self._watch(round, mixture, room, plan, expert)
+            return Assignment(expert, solver)
 
     @hookimpl
     def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
         """Learn which skills meet which demands."""
-        for outcome in outcomes:
-            for ballot in outcome.ballots:
-                if ballot.expert < len(self._experts):
-                    self._skills.learn(outcome.task.demands, ballot.expert, outcome.credit(ballot))
+        with self._lock:
+            for outcome in outcomes:
+                for ballot in outcome.ballots:
+                    if ballot.expert < len(self._experts):
+                        self._skills.learn(
+                            outcome.task.demands, ballot.expert, outcome.credit(ballot)
+                        )
 
     @hookimpl
     def swarmloom_snapshot(self) -> Mapping[str, Any]:
         """Give the skill record and, by expert, load and value turned away."""
-        return {
-            "skills": self._skills.snapshot(),
-            "experts": [expert.name for expert in self._experts],
-            "busy": self._busy.copy(),
-            "turned_away": self._turned_away.copy(),
-            "calls": self._calls.copy(),
-        }
+        with self._lock:
+            return {
+                "skills": self._skills.snapshot(),
+                "experts": [expert.name for expert in self._experts],
+                "busy": self._busy.copy(),
+                "turned_away": self._turned_away.copy(),
+                "calls": self._calls.copy(),
+            }
 
     @hookimpl
     def swarmloom_restore(self, state: Mapping[str, Any]) -> None:
         """Take a snapshot back; experts that are not here any more are left out."""
-        self._skills.restore(state["skills"])
-        row = {name: index for index, name in enumerate(state["experts"])}
-        for index, expert in enumerate(self._experts):
-            if expert.name in row:
-                self._busy[index] = state["busy"][row[expert.name]]
-                self._turned_away[index] = state["turned_away"][row[expert.name]]
-                self._calls[index] = state["calls"][row[expert.name]]
+        with self._lock:
+            self._skills.restore(state["skills"])
+            row = {name: index for index, name in enumerate(state["experts"])}
+            for index, expert in enumerate(self._experts):
+                if expert.name in row:
+                    self._busy[index] = state["busy"][row[expert.name]]
+                    self._turned_away[index] = state["turned_away"][row[expert.name]]
+                    self._calls[index] = state["calls"][row[expert.name]]
 
     # -- what tools and tests read ----------------------------------------------------------------
 
     @property
     def prices(self) -> Float64Array:
         """Price of a place with each expert, log-odds, shape (experts,)."""
-        return np.minimum(self._busy * self._turned_away, self._config.max_price)
+        with self._lock:
+            return np.minimum(self._busy * self._turned_away, self._config.max_price)
 
     def load(self) -> list[dict[str, Any]]:
         """Give each expert's capacity, calls so far and the share of rounds when it was full."""
-        return [
-            {
-                "expert": expert.name,
-                "capacity": expert.capacity,
-                "calls": int(self._calls[index]),
-                "full": round(float(self._busy[index]), 3),
-            }
-            for index, expert in enumerate(self._experts)
-        ]
+        with self._lock:
+            return [
+                {
+                    "expert": expert.name,
+                    "capacity": expert.capacity,
+                    "calls": int(self._calls[index]),
+                    "full": round(float(self._busy[index]), 3),
+                }
+                for index, expert in enumerate(self._experts)
+            ]
 
     # -- inside -----------------------------------------------------------------------------------
 

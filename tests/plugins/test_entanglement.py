@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -312,3 +313,31 @@ def test_configuration_is_described_and_checked():
     assert all(field.description for field in EntanglementConfig.model_fields.values())
     with pytest.raises(ValidationError, match="mode"):
         EntanglementConfig(mode="telepathy")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda one: one.confidence,
+        lambda one: one.entangle_group(frozenset({"expert0"}), 3),
+        lambda one: one.elect_leader(["a", "b"], 0),
+        lambda one: one.swarmloom_snapshot(),
+    ],
+)
+def test_tools_wait_while_it_learns(act, monkeypatch):
+    protocol = make_protocol()
+    learn, seen = protocol._payoff.learn, []
+
+    def learn_slowly(*values):
+        tool = threading.Thread(target=act, args=(protocol,))
+        tool.start()
+        tool.join(0.05)
+        seen.append((tool, tool.is_alive()))
+        learn(*values)
+
+    monkeypatch.setattr(protocol._payoff, "learn", learn_slowly)
+    outcome = Outcome(Task("t"), Verdict("t", "x", {"x": 1.0}), (), truth="x")
+    protocol.swarmloom_evolve(outcomes=[outcome])
+    [(tool, waited)] = seen
+    tool.join()
+    assert waited

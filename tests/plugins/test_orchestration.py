@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -224,3 +225,25 @@ def test_configuration_is_described_and_checked():
     assert all(field.description for field in OrchestrationConfig.model_fields.values())
     with pytest.raises(ValidationError, match="price_memory"):
         OrchestrationConfig(price_memory=0)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda one: one.load(), lambda one: one.prices, lambda one: one.swarmloom_snapshot()]
+)
+def test_nothing_is_read_in_the_middle_of_a_change(read, monkeypatch):
+    protocol = make_protocol()
+    adopt, readers = protocol._skills.adopt, []
+
+    def adopt_slowly(skills):
+        readers.append(threading.Thread(target=read, args=(protocol,)))
+        readers[0].start()
+        readers[0].join(0.05)
+        readers.append(readers[0].is_alive())
+        adopt(skills)
+
+    monkeypatch.setattr(protocol._skills, "adopt", adopt_slowly)
+    protocol.swarmloom_initialize(SimpleNamespace(experts=make_experts(3)))
+    thread, waited = readers
+    thread.join()
+    assert waited
+    assert len(protocol.load()) == 3
