@@ -32,6 +32,9 @@ class PanelSettings:
         Weight of the ability curve in pseudo-answers a class.
     ability_spread : float
         Prior standard deviation of abilities, in logits.
+    prior_experts : float
+        Weight of the first ability in the mean of abilities, in pseudo-experts. It keeps what one
+        expert showed from being expected of another that nobody has asked.
     price_lean : float
         Prior logits of ability for one standard deviation of log price.
     topic_strength, difficulty_strength : float
@@ -78,6 +81,7 @@ class PanelSettings:
     slope: float = 3.0
     prior_strength: float = 100.0
     ability_spread: float = 1.2
+    prior_experts: float = 3.0
     price_lean: float = 0.4
     topic_strength: float = 60.0
     difficulty_strength: float = 100.0
@@ -117,7 +121,9 @@ class PanelSettings:
         for name in ("depth", "opening_depth"):
             if getattr(self, name) not in (1, 2, 3):
                 raise InputError(f"{name} = {getattr(self, name)!r}: must be 1, 2 or 3")
-        self._check_positive("target_cost", "ability_spread", "prior_strength", "price_floor")
+        self._check_positive(
+            "target_cost", "ability_spread", "prior_experts", "prior_strength", "price_floor"
+        )
         if not self.price_floor <= self.price_start <= self.price_ceiling:
             raise InputError(
                 f"price_start = {self.price_start!r}: must be between price_floor "
