@@ -64,7 +64,10 @@ class SwarmSettings(_Section):
         description="Weight of protocols of third parties that the pattern does not name.",
     )
     window: int = Field(
-        default=64, ge=1, description="Tasks that are open at the same time, at most."
+        default=64,
+        ge=1,
+        description="Tasks that are open at the same time, at most; tasks on which answers are "
+        "compared start with one, and one more for every two that are finished.",
     )
     concurrency: int = Field(
         default=128, ge=1, description="Calls in flight at the same time, at most."
