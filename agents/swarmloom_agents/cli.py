@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swarmloom.cli.output import JsonFlag, QuietFlag, console, emit
-from swarmloom.errors import ConfigurationError, ExpertError, InputError, SwarmloomError
+from swarmloom.errors import (
+    BudgetExceededError,
+    ConfigurationError,
+    ExpertError,
+    InputError,
+    SwarmloomError,
+)
+from swarmloom.events import EventKind
+from swarmloom.ledger.interruption import interruptible
+from swarmloom.ledger.records import budget_limit
 from swarmloom_agents.progress import LiveProgress, run_table
 
 if TYPE_CHECKING:
@@ -58,6 +67,8 @@ def run(
     """
     if config is None and crew is None:
         raise ConfigurationError("nothing to run: give a configuration file, or --crew FOLDER")
+    if crew is None and inputs:
+        raise ConfigurationError("--inputs fills a crew's texts: it goes with --crew FOLDER")
     job = _job(config, crew, inputs, offline)
     with ExitStack() as stack:
         if offline is not None:
@@ -72,6 +83,23 @@ def run(
             values = _inputs(inputs or [])
             report = _run_crew(crew, config, values, model, job, resume, quiet or json)
     emit(report, json, lambda: run_table(report), quiet)
+    _check_success(report)
+
+
+def _check_success(report: Mapping[str, Any]) -> None:
+    """Tell by an error, and so by the exit code, that tasks were left without an answer."""
+    answered = sum(task["answer"] is not None for task in report["tasks"])
+    said = f"{answered} of {len(report['tasks'])} tasks have an answer"
+    if report["budget_limit"]:
+        raise BudgetExceededError(f"budget.{report['budget_limit']} is used up: {said}")
+    if not answered:
+        raise ExpertError(f"{said}: {_first_failure(report)}")
+
+
+def _first_failure(report: Mapping[str, Any]) -> str:
+    failures = (failure for task in report["tasks"] for failure in task["failures"])
+    first = next(failures, None)
+    return "nobody was asked" if first is None else f"{first['expert']}: {first['error']}"
 
 
 def _job(
@@ -140,7 +168,12 @@ def _run_crew(
     from swarmloom.swarm import Swarm
     from swarmloom_agents.coordination import coordinate
     from swarmloom_agents.offline import guard_offline, silence
-    from swarmloom_agents.projects import load_environment, load_project, make_offline
+    from swarmloom_agents.projects import (
+        check_inputs,
+        load_environment,
+        load_project,
+        make_offline,
+    )
 
     if model is None:
         load_environment(project)
@@ -148,10 +181,11 @@ def _run_crew(
     if model is not None:
         make_offline(loaded.crew, model)
         guard_offline(loaded.crew)
+    check_inputs(loaded, inputs)
     silence(loaded.crew)
     with Swarm.from_config(config) as swarm, _progress(hidden, len(loaded.crew.tasks)) as listen:
         session = coordinate(swarm, loaded.crew, job=job, resume=resume, on_event=listen)
-        with session, _errors_named():
+        with interruptible(swarm.ledger), session, _errors_named():
             output = loaded.crew.kickoff(inputs={**loaded.inputs, **inputs} or None)
         assert session.result is not None
         return {**_report(swarm, session.result), "answer": str(getattr(output, "raw", output))}
@@ -179,7 +213,9 @@ def _run_configured(
 ) -> dict[str, Any]:
     from swarmloom.swarm import Swarm
     from swarmloom_agents.built_crew import build_experts, read_tasks
+    from swarmloom_agents.offline import silence
 
+    silence()
     with Swarm.from_config(config) as swarm:
         if swarm.settings.tasks is None:
             raise ConfigurationError(f"{config} has no `tasks`: the file with one task a line")
@@ -188,7 +224,8 @@ def _run_configured(
         graded = (lambda task, answer: truths.get(task.id)) if truths else None
         with _progress(hidden, len(tasks)) as listen:
             options = {"job": job, "resume": resume, "on_event": listen, "feedback": graded}
-            return _report(swarm, swarm.run(tasks, **options))
+            with interruptible(swarm.ledger):
+                return _report(swarm, swarm.run(tasks, **options))
 
 
 # -- what is shown -----------------------------------------------------------------------------
@@ -206,6 +243,7 @@ def _progress(hidden: bool, total: int) -> Iterator[Any]:
 def _report(swarm: Swarm, result: RunResult) -> dict[str, Any]:
     """Give a finished run as JSON-ready data."""
     names = [expert.name for expert in swarm.experts]
+    outcomes = swarm.ledger.events(result.run_id, kinds=[EventKind.OUTCOME])
     return {
         "run": result.run_id,
         "tasks": [
@@ -229,5 +267,6 @@ def _report(swarm: Swarm, result: RunResult) -> dict[str, Any]:
         "cost": result.cost,
         "seconds": result.seconds,
         "shares": dict(result.shares),
+        "budget_limit": budget_limit(outcomes) or None,
         "plugins": {record.name: str(record.state) for record in result.plugins},
     }

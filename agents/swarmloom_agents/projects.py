@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -16,17 +17,29 @@ from typing import Any
 
 import yaml
 
-from swarmloom.errors import ConfigurationError
+from swarmloom.errors import ConfigurationError, InputError
 from swarmloom_agents.llms import OfflineLLM
 from swarmloom_agents.seams import LLM, BaseAgent, Crew, load_crew, load_crew_from_definition
 
-__all__ = ["LoadedCrew", "intercepted_models", "load_environment", "load_project", "make_offline"]
+__all__ = [
+    "LoadedCrew",
+    "check_inputs",
+    "intercepted_models",
+    "load_environment",
+    "load_project",
+    "make_offline",
+]
 
 _DEFINITIONS = ("crew.jsonc", "crew.json")
 _LOOKED_FOR = (
     "src/PACKAGE/crew.py or crew.py with a @CrewBase class, crew.jsonc, or agents.yaml and "
     "tasks.yaml (also in config/)"
 )
+
+# What CrewAI fills in, and where.
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)\}")
+_TASK_TEXTS = ("description", "expected_output", "output_file")
+_AGENT_TEXTS = ("role", "goal", "backstory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,42 @@ def load_environment(path: Path) -> None:
 
     folder = path if path.is_dir() else path.parent
     load_dotenv(folder / ".env")
+
+
+def check_inputs(loaded: LoadedCrew, given: Mapping[str, Any]) -> None:
+    """Refuse inputs that do not fit the crew's texts, before anything is called.
+
+    Parameters
+    ----------
+    loaded : LoadedCrew
+    given : mapping
+        What the user gives; the project's own inputs are added.
+
+    Raises
+    ------
+    InputError
+        Naming the keys that are missing or that no text has. A crew with functions of its own to
+        prepare the inputs is not checked: these may add and use what they like.
+    """
+    if loaded.crew.before_kickoff_callbacks:
+        return
+    wanted = _placeholders(loaded.crew)
+    missing = sorted(wanted - {*given, *loaded.inputs})
+    unknown = sorted({*given} - wanted)
+    if missing or unknown:
+        wrong = [f"{{{key}}} has no value" for key in missing]
+        wrong += [f"{key!r} is in no text of the crew" for key in unknown]
+        raise InputError(f"--inputs: {'; '.join(wrong)}; keys: {', '.join(sorted(wanted)) or '-'}")
+
+
+def _placeholders(crew: Crew) -> set[str]:
+    texts = [text for task in crew.tasks for text in _texts(task, _TASK_TEXTS)]
+    texts += [text for agent in crew.agents for text in _texts(agent, _AGENT_TEXTS)]
+    return {key for text in texts for key in _PLACEHOLDER.findall(text)}
+
+
+def _texts(owner: object, names: tuple[str, ...]) -> list[str]:
+    return [text for name in names if isinstance(text := getattr(owner, name, None), str)]
 
 
 def _find(folder: Path) -> Path:

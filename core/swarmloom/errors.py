@@ -8,6 +8,7 @@ __all__ = [
     "DeviceError",
     "ExpertError",
     "InputError",
+    "InterruptedRunError",
     "LedgerError",
     "MemoryLimitError",
     "NoExpertError",
@@ -62,6 +63,12 @@ class ExpertError(SwarmloomError):
     """An expert failed, timed out or answered garbage."""
 
     exit_code = 6
+
+
+class InterruptedRunError(SwarmloomError):
+    """A person stopped a command; the message says how to go on."""
+
+    exit_code = 130
 
 
 class DeviceError(SwarmloomError):

@@ -30,7 +30,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     # These imports take seconds; the line above is to be seen before.
     from swarmloom.backtest.command import notes, open_ledger
     from swarmloom.backtest.run import conclude
-    from swarmloom.cli.backtest_output import comparison_table, progress_display, shares_line
+    from swarmloom.cli.backtest_output import (
+        comparison_table,
+        progress_display,
+        shares_line,
+        solvers_line,
+    )
     from swarmloom.cli.output import console
 
     settings = settings_for(options, options.seed)
@@ -42,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     out.print(comparison_table(result.rows, experts=12))
     out.print(f"\n{in_short(result)}", highlight=False)
     out.print(shares_line(result.shares), highlight=False)
+    out.print(solvers_line(result.solvers), highlight=False)
     for line in notes(result, options.graded):
         out.print(line, highlight=False)
     out.print(f"Report: {report}", highlight=False, soft_wrap=True)

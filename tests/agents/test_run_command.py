@@ -231,3 +231,64 @@ def test_a_home_that_cannot_be_written_is_named(place: Path) -> None:
     assert ended.returncode == 2
     assert "set HOME to a folder that can" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_nothing_answered_is_a_failure(place: Path, capsys: Any) -> None:
+    _configured(place)
+    (place / "answers.json").write_text("{}")
+    assert _swarmloom("run", "swarm.toml", "--offline", "answers.json", "--json") == 6
+    shown = capsys.readouterr()
+    assert len(json.loads(shown.out)["tasks"]) == 2
+    assert "0 of 2 tasks have an answer: " in shown.err
+    assert "no recorded answer" in shown.err
+
+
+def test_a_budget_that_ends_the_run_has_its_exit_code(place: Path, capsys: Any) -> None:
+    _configured(place)
+    with (place / "swarm.toml").open("a") as file:
+        file.write("[budget]\ncalls = 3\n")
+    assert _swarmloom("run", "swarm.toml", "--offline", "answers.json", "--json") == 5
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["budget_limit"] == "calls"
+    assert "budget.calls is used up" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([], "{current_year} has no value; {topic} has no value"),
+        (["topic=ants"], "{current_year} has no value"),
+        (["topic=a", "current_year=1", "tpic=b"], "'tpic' is in no text of the crew"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named_before_the_first_call(
+    inputs: list[str], message: str, scaffold: Path, place: Path, capsys: Any
+) -> None:
+    pairs = [part for pair in inputs for part in ("--inputs", pair)]
+    command = ("run", "--crew", scaffold, "--offline", "answers.json", *pairs)
+    assert _swarmloom(*command) == 2
+    assert message in capsys.readouterr().err
+    assert not list(place.glob("*.lock"))
+    assert _swarmloom("runs") == 2  # Nothing has been recorded.
+
+
+def test_ctrl_c_in_a_crew_names_the_run(place: Path) -> None:
+    (place / "crew.py").write_text(
+        "import os, signal, time\n"
+        "from crewai import Agent, Crew, Task\n"
+        "from swarmloom_agents import FunctionLLM\n"
+        "def slow(request):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(600)\n"
+        "ann = Agent(role='Ann', goal='g', backstory='b', llm=FunctionLLM(function=slow))\n"
+        "crew = Crew(agents=[ann], tasks=[Task(description='d', expected_output='e', agent=ann)])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "swarmloom.cli", "run", "--crew", "."],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 130
+    assert "interrupted; go on with: swarmloom resume" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -121,7 +121,7 @@ def test_a_wrong_expert_in_the_prices_is_named(files, capsys):
 
 
 def test_the_budget_is_a_hard_limit(files, capsys):
-    assert run("backtest", "answers.csv", "--costs", "costs.toml", "--budget", 5, "--json") == 0
+    assert run("backtest", "answers.csv", "--costs", "costs.toml", "--budget", 5, "--json") == 5
     data = json.loads(capsys.readouterr().out)
     assert 4 < data["runs"][0]["cost"] * 30 <= 5 + 1e-9
 
@@ -202,3 +202,106 @@ def test_what_cannot_be_read_is_said_in_words(files, capsys, arguments, message)
     shown = capsys.readouterr().err.replace("\n", " ")
     assert message in shown
     assert "Errno" not in shown
+
+
+def test_the_solvers_and_short_streams_are_told(files, capsys):
+    assert run("backtest", "answers.csv", "--graded", "0") == 0
+    shown = capsys.readouterr().out
+    # The kernel alone decides; each of the calls was one decision.
+    assert "Decisions by solver: greedy " in shown
+    assert "A short stream" in shown
+    assert "It was told no right answer." in shown
+    assert "would add" not in shown
+    page = (files / "swarmloom-report" / "report.html").read_text()
+    assert "decisions by solver" in page
+    assert run("backtest", "answers.csv", "--seeds", 2, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    totals = [entry["solvers"]["greedy"] for entry in data["runs"]]
+    assert data["solvers"] == {"greedy": sum(totals)}
+    assert totals[0] == round(data["runs"][0]["calls"] * 30)
+    assert any(note.startswith("A short stream") for note in data["notes"])
+
+
+def test_a_budget_that_ends_the_pass_has_its_exit_code_after_the_table(files, capsys):
+    assert run("backtest", "answers.csv", "--budget", 5, "--json") == 5
+    shown = capsys.readouterr()
+    assert "budget.cost is used up" in shown.err
+    data = json.loads(shown.out)
+    assert data["runs"][0]["budget_limit"] == "cost"
+    assert data["runs"][0]["cost"] * 30 <= 5
+    assert (files / "swarmloom-report" / "report.html").exists()
+
+
+def test_the_reports_place_is_tried_before_the_pass(files, capsys):
+    (files / "file").touch()
+    assert run("backtest", "answers.csv", "--report", "file") == 2
+    assert "file/report.html: the report cannot be written" in capsys.readouterr().err
+    assert not (files / "ledger.sqlite").exists()
+
+
+def test_the_table_is_shown_though_the_report_fails(files, capsys, monkeypatch):
+    def refuse(self, *arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    assert run("backtest", "answers.csv", "--json") == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["items"] == 30
+    assert "report.html: the report cannot be written: no space left on device" in shown.err
+    assert list((files / "swarmloom-report").iterdir()) == []
+
+
+@pytest.mark.parametrize("ledger", ["ledger.sqlite", "other.sqlite"])
+def test_ctrl_c_names_the_run_to_go_on_with(files, capsys, monkeypatch, ledger):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    (files / "swarm.toml").write_text(f'[ledger]\npath = "{ledger}"\n')
+    if ledger != "ledger.sqlite":
+        monkeypatch.delenv("SWARMLOOM_LEDGER__PATH")
+    with monkeypatch.context() as patch:
+        patch.setattr("swarmloom.run.Run.solve_now", interrupt)
+        assert run("backtest", "answers.csv", "--config", "swarm.toml") == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    start, _, command = said.partition(": swarmloom ")
+    assert start == "interrupted; go on with"
+    assert ("--ledger" in command) == (ledger != "ledger.sqlite")
+    assert run(*command.split()) == 0
+    assert "who answers" in capsys.readouterr().out
+
+
+def test_ctrl_c_without_a_record_promises_nothing(files, capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("SWARMLOOM_LEDGER__ENABLED", "false")
+    monkeypatch.setattr("swarmloom.run.Run.solve_now", interrupt)
+    assert run("backtest", "answers.csv") == 130
+    assert "the run is lost" in capsys.readouterr().err
+
+
+def test_a_process_that_is_interrupted_ends_at_once(files):
+    program = (
+        "import sys, threading, time\n"
+        "from swarmloom.cli import main\n"
+        "def solve_now(*_):\n"
+        "    threading.Thread(target=time.sleep, args=[600]).start()\n"
+        "    raise KeyboardInterrupt\n"
+        "import swarmloom.run\n"
+        "swarmloom.run.Run.solve_now = solve_now\n"
+        "sys.argv[1:] = ['backtest', 'answers.csv']\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 130
+    assert "go on with: swarmloom resume" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_patterns_complete():
+    from swarmloom.cli.backtest import pattern_names
+
+    assert pattern_names("consensus")
+    assert pattern_names("no such") == []

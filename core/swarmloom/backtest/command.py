@@ -15,10 +15,25 @@ from swarmloom.backtest.answers import AnswerTable, Columns, read_answers
 from swarmloom.backtest.costs import match_costs, read_costs
 from swarmloom.backtest.run import Backtest, Progress, backtest
 from swarmloom.config import Settings, load_settings
+from swarmloom.errors import BudgetExceededError
 from swarmloom.ledger import Ledger
+from swarmloom.ledger.interruption import interruptible
 from swarmloom.report import report_data, write_report
+from swarmloom.report.page import check_report, report_file
 
-__all__ = ["Done", "Request", "as_data", "notes", "open_ledger", "perform", "report_on"]
+__all__ = [
+    "Prepared",
+    "Request",
+    "as_data",
+    "check_budget",
+    "notes",
+    "open_ledger",
+    "prepared",
+    "report_on",
+]
+
+# Up to here a stream is learning for a good part of its length.
+_SHORT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,78 +75,137 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What came of it.
+class Prepared:
+    """A request whose files and settings are read; `prepared` makes one.
 
     Attributes
     ----------
-    result : Backtest
-    report : Path
-        The page written.
-    """
-
-    result: Backtest
-    report: Path
-
-
-def perform(request: Request, on_progress: Callable[[Progress], None] | None = None) -> Done:
-    """Read the files, run every pass, write the report.
-
-    Parameters
-    ----------
     request : Request
-    on_progress : callable, optional
-        Hears of every finished item.
-
-    Returns
-    -------
-    Done
-
-    Raises
-    ------
-    InputError, ConfigurationError
-        Before the first pass, when a file or setting is wrong.
+    table : AnswerTable
+    costs : ndarray of float64, shape (experts,)
+    settings : Settings
+    ledger : Ledger
+        Open.
     """
-    table = read_answers(request.answers, request.columns)
-    costs = _costs(request, table)
-    settings = load_settings(request.config, **request.overrides)
-    with open_ledger(settings) as ledger:
-        result = backtest(
-            table,
-            costs,
-            settings,
+
+    request: Request
+    table: AnswerTable
+    costs: npt.NDArray[np.float64]
+    settings: Settings
+    ledger: Ledger
+
+    def run(self, on_progress: Callable[[Progress], None] | None = None) -> Backtest:
+        """Make every pass.
+
+        Parameters
+        ----------
+        on_progress : callable, optional
+            Hears of every finished item.
+        """
+        request = self.request
+        return backtest(
+            self.table,
+            self.costs,
+            self.settings,
             seeds=request.seeds,
             graded=request.graded,
             limit=request.limit,
-            ledger=ledger,
+            ledger=self.ledger,
             on_progress=on_progress,
             job=request.job,
             resume=request.resume,
         )
-        return Done(result, _report(request, result, ledger))
+
+    def report(self, result: Backtest) -> Path:
+        """Write the report and give its file.
+
+        Raises
+        ------
+        InputError
+            When it cannot be written.
+        """
+        request = self.request
+        return report_on(
+            result,
+            self.ledger,
+            request.report,
+            title=f"Backtest of {request.answers.name}",
+            notes=notes(result, request.graded),
+            facts=[
+                ("answers", str(request.answers)),
+                ("graded share", f"{100 * request.graded:.3g} %"),
+            ],
+        )
 
 
-def as_data(request: Request, done: Done) -> dict[str, Any]:
+@contextmanager
+def prepared(request: Request) -> Iterator[Prepared]:
+    """Read what a request names and open its ledger, within a ``with`` block.
+
+    Parameters
+    ----------
+    request : Request
+
+    Yields
+    ------
+    Prepared
+
+    Raises
+    ------
+    InputError, ConfigurationError
+        Before the first pass, when a file or setting is wrong, or the report could not be written.
+    InterruptedRunError
+        In place of KeyboardInterrupt.
+    """
+    table = read_answers(request.answers, request.columns)
+    costs = _costs(request, table)
+    settings = load_settings(request.config, **request.overrides)
+    check_report(request.report)
+    with open_ledger(settings) as ledger, interruptible(ledger):
+        yield Prepared(request, table, costs, settings, ledger)
+
+
+def check_budget(result: Backtest) -> None:
+    """Tell that items were left without an answer because a limit was reached.
+
+    Parameters
+    ----------
+    result : Backtest
+
+    Raises
+    ------
+    BudgetExceededError
+        Naming the limit.
+    """
+    if result.limit:
+        raise BudgetExceededError(
+            f"budget.{result.limit} is used up: the items after that were not asked"
+        )
+
+
+def as_data(request: Request, result: Backtest) -> dict[str, Any]:
     """Give the whole result JSON-ready.
 
     Parameters
     ----------
     request : Request
-    done : Done
+    result : Backtest
 
     Returns
     -------
     dict
     """
-    first = done.result.runs[0]
+    first = result.runs[0]
     return {
         "answers": str(request.answers),
         "items": len(first.stream.table),
         "experts": len(first.stream.table.experts),
         "graded": request.graded,
-        "learning_cost": done.result.learning_cost,
-        "rows": [asdict(row) for row in done.result.rows],
-        "shares": dict(done.result.shares),
+        "learning_cost": result.learning_cost,
+        "rows": [asdict(row) for row in result.rows],
+        "shares": dict(result.shares),
+        "solvers": dict(result.solvers),
+        "notes": notes(result, request.graded),
         "runs": [
             {
                 "seed": run.stream.seed,
@@ -140,10 +214,12 @@ def as_data(request: Request, done: Done) -> dict[str, Any]:
                 "cost": float(run.swarm.cost.mean()),
                 "calls": float(run.swarm.calls.mean()),
                 "seconds": run.result.seconds,
+                "solvers": dict(run.solvers),
+                "budget_limit": run.limit or None,
             }
-            for run in done.result.runs
+            for run in result.runs
         ],
-        "report": str(done.report),
+        "report": str(report_file(request.report)),
     }
 
 
@@ -160,11 +236,17 @@ def notes(result: Backtest, graded: float) -> list[str]:
     -------
     list of str
     """
+    told = any(run.stream.graded.any() for run in result.runs)
     lines = [
-        "Every call of the swarm is billed, those it makes to learn included. It was told the "
-        f"right answers to {100 * graded:.3g} % of the items, each after it had answered.",
+        "Every call of the swarm is billed, those it makes to learn included. "
+        + (
+            f"It was told the right answers to {100 * graded:.3g} % of the items, each after it "
+            "had answered."
+            if told
+            else "It was told no right answer."
+        )
     ]
-    if graded > 0:
+    if told:
         lines.append(
             "Baselines that choose by the graded share know all experts' answers to it from the "
             "start and for free; buying them would add "
@@ -178,6 +260,12 @@ def notes(result: Backtest, graded: float) -> list[str]:
         lines.append(
             f"Means of {len(result.runs)} random orders, ± the sample standard deviation; the "
             "report's figures show the first."
+        )
+    if len(result.runs[0].stream.table) <= _SHORT:
+        lines.append(
+            "A short stream: in its first hundreds of items a swarm is still learning whom to ask, "
+            "and pays for that. Judge it by a longer stream; on a short one, an expert that is "
+            "known to be good and cheap may be better alone."
         )
     return lines
 
@@ -250,17 +338,3 @@ def _costs(request: Request, table: AnswerTable) -> npt.NDArray[np.float64]:
     if request.costs is None:
         return np.ones(len(table.experts))
     return match_costs(read_costs(request.costs), table.experts, request.costs)
-
-
-def _report(request: Request, result: Backtest, ledger: Ledger) -> Path:
-    return report_on(
-        result,
-        ledger,
-        request.report,
-        title=f"Backtest of {request.answers.name}",
-        notes=notes(result, request.graded),
-        facts=[
-            ("answers", str(request.answers)),
-            ("graded share", f"{100 * request.graded:.3g} %"),
-        ],
-    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from swarmloom.config import Settings
 from swarmloom.errors import InputError
 from swarmloom.events import EventKind
 from swarmloom.ledger import Ledger
+from swarmloom.ledger.records import budget_limit, solver_counts
 from swarmloom.protocol import ReportPanel
 from swarmloom.run import RunResult
 from swarmloom.swarm import Swarm
@@ -78,6 +80,10 @@ class SeedRun:
         Name, state, version and failures of each plugin.
     panels : tuple of ReportPanel
         Sections that plugins bring to the report.
+    solvers : mapping of str to int
+        How many decisions each solver made, the busiest first.
+    limit : str
+        The limit of the budget that ended items: "calls", "cost" or "seconds"; "" for none.
     """
 
     stream: Stream
@@ -86,6 +92,8 @@ class SeedRun:
     others: tuple[Score, ...]
     plugins: tuple[Mapping[str, Any], ...] = ()
     panels: tuple[ReportPanel, ...] = ()
+    solvers: Mapping[str, int] = field(default_factory=dict)
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,8 @@ class Backtest:
         The swarm first, then the baselines, then the experts from best to worst.
     shares : mapping of str to float
         Each protocol's share in the decisions, mean over the seeds.
+    solvers : mapping of str to int
+        How many decisions each solver made in all, the busiest first.
     learning_cost : float
         Mean cost per item of the answers that the choosing baselines are given for free.
     """
@@ -108,6 +118,12 @@ class Backtest:
     rows: tuple[Summary, ...]
     shares: Mapping[str, float]
     learning_cost: float
+    solvers: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def limit(self) -> str:
+        """The limit of the budget that ended items of any pass, "" for none."""
+        return next((run.limit for run in self.runs if run.limit), "")
 
 
 def backtest(
@@ -208,6 +224,7 @@ def conclude(runs: Sequence[SeedRun]) -> Backtest:
             for name in sorted(names)
         },
         learning_cost=float(np.mean([learning_cost(run.stream) for run in runs])),
+        solvers=dict(sum((Counter(run.solvers) for run in runs), Counter()).most_common()),
     )
 
 
@@ -304,12 +321,14 @@ def score_run(stream: Stream, swarm: Swarm, result: RunResult) -> SeedRun:
     stream : Stream
         What was run; its table holds every expert's answers.
     swarm : Swarm
+        Its ledger, still open, holds the run.
     result : RunResult
 
     Returns
     -------
     SeedRun
     """
+    recorded = swarm.ledger.events
     return SeedRun(
         stream=stream,
         result=result,
@@ -317,6 +336,8 @@ def score_run(stream: Stream, swarm: Swarm, result: RunResult) -> SeedRun:
         others=(*baseline_scores(stream), *expert_scores(stream)),
         plugins=tuple(asdict(record) for record in result.plugins),
         panels=tuple(swarm.host.panels),
+        solvers=solver_counts(recorded(result.run_id, kinds=[EventKind.DECISION])),
+        limit=budget_limit(recorded(result.run_id, kinds=[EventKind.OUTCOME])),
     )
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 import swarmloom
-from swarmloom.errors import PluginError, SwarmloomError
+from swarmloom.errors import InterruptedRunError, PluginError, SwarmloomError
 
 __all__ = ["COMMANDS", "COMMAND_GROUP", "command_names", "run"]
 
@@ -107,6 +108,12 @@ class _LazyGroup(TyperGroup):
             ctx.fail(f"No such command {name!r}.{hint}")
         return name, _as_command(name, _load(name)), args[1:]
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # Typer would end the process without a word.
+            raise InterruptedRunError("interrupted") from None
+
 
 app = typer.Typer(
     cls=_LazyGroup,
@@ -139,7 +146,19 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
     try:
         app(list(arguments) if arguments is not None else None, prog_name="swarmloom")
+    except SystemExit as ended:
+        code = ended.code
     except SwarmloomError as error:
-        sys.exit(fail(error))
+        code = fail(error)
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = fail(InterruptedRunError("interrupted"))
+    if arguments is None and code == InterruptedRunError.exit_code:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: Python would wait for calls in threads, and their results fail."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

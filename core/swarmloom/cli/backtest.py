@@ -19,6 +19,19 @@ InputFile = Annotated[
 ]
 
 
+def pattern_names(incomplete: str) -> list[str]:
+    """Give the installed patterns that begin with what was typed, for shell completion."""
+    from swarmloom.config import PluginSettings
+    from swarmloom.host import PluginHost
+
+    host = PluginHost(PluginSettings())
+    try:
+        host.discover()
+        return sorted(name for name in host.patterns if name.startswith(incomplete))
+    finally:
+        host.close()
+
+
 def backtest(
     context: typer.Context,
     answers: InputFile,
@@ -33,7 +46,9 @@ def backtest(
     budget: Annotated[
         float | None, typer.Option(help="Cost of a whole pass, a hard limit.")
     ] = None,
-    pattern: Annotated[str | None, typer.Option(help="Mixture of protocols.")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="Mixture of protocols.", autocompletion=pattern_names)
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings, TOML.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Passes in different random orders.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first pass.")] = 0,
@@ -63,7 +78,7 @@ def backtest(
     """
     arguments = context.params
     from swarmloom.backtest.answers import Columns
-    from swarmloom.backtest.command import Request, perform
+    from swarmloom.backtest.command import Request, check_budget, prepared
     from swarmloom.cli.backtest_output import announce, progress_display, show
 
     if resume is not None and seeds > 1:
@@ -83,9 +98,13 @@ def backtest(
     )
     if not (quiet or json):
         announce(request)
-    with progress_display(quiet or json, seeds) as on_progress:
-        done = perform(request, on_progress)
-    show(request, done, json, quiet)
+    with prepared(request) as passes:
+        with progress_display(quiet or json, seeds) as on_progress:
+            result = passes.run(on_progress)
+        # Shown first: the result has been paid for, whatever becomes of the report.
+        show(request, result, json, quiet)
+        passes.report(result)
+    check_budget(result)
 
 
 def _overrides(arguments: Mapping[str, Any]) -> dict[str, Any]:

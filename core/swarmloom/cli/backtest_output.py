@@ -17,12 +17,22 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
-from swarmloom.backtest.command import Done, Request, as_data, notes
+from swarmloom.backtest.command import Request, as_data, notes
+from swarmloom.backtest.run import Backtest
 from swarmloom.backtest.run import Progress as PassProgress
 from swarmloom.backtest.scores import Summary
 from swarmloom.cli.output import console, emit
+from swarmloom.report.from_view import solvers_text
+from swarmloom.report.page import report_file
 
-__all__ = ["announce", "comparison_table", "progress_display", "shares_line", "show"]
+__all__ = [
+    "announce",
+    "comparison_table",
+    "progress_display",
+    "shares_line",
+    "show",
+    "solvers_line",
+]
 
 _HEADINGS = ("accuracy", "95 % interval", "cost", "calls")
 
@@ -77,16 +87,16 @@ def progress_display(hidden: bool, passes: int) -> Iterator[Callable[[PassProgre
         yield update
 
 
-def show(request: Request, done: Done, json: bool, quiet: bool = False) -> None:
+def show(request: Request, result: Backtest, json: bool, quiet: bool = False) -> None:
     """Print the result: a table, or one JSON document.
 
     Parameters
     ----------
     request : Request
-    done : Done
+    result : Backtest
     json, quiet : bool
     """
-    emit(as_data(request, done), json, lambda: _summary(request, done), quiet)
+    emit(as_data(request, result), json, lambda: _summary(request, result), quiet)
 
 
 def comparison_table(rows: Sequence[Summary], experts: int = 5) -> Table:
@@ -123,6 +133,11 @@ def shares_line(shares: Mapping[str, float]) -> str:
     return f"Shares in the decisions: {listed}"
 
 
+def solvers_line(solvers: Mapping[str, int]) -> str:
+    """Tell in one line how many decisions each solver made."""
+    return f"Decisions by solver: {solvers_text(solvers) or 'none'}"
+
+
 def _cells(row: Summary) -> list[str]:
     if row.seeds > 1:
         accuracy = f"{row.accuracy:.4f} ± {row.accuracy_sd:.4f}"
@@ -131,7 +146,11 @@ def _cells(row: Summary) -> list[str]:
     return [row.name, f"{row.accuracy:.4f}", interval, f"{row.cost:.3f}", f"{row.calls:.2f}"]
 
 
-def _summary(request: Request, done: Done) -> Group:
-    result = done.result
-    lines = [shares_line(result.shares), *notes(result, request.graded), f"Report: {done.report}"]
+def _summary(request: Request, result: Backtest) -> Group:
+    lines = [
+        shares_line(result.shares),
+        solvers_line(result.solvers),
+        *notes(result, request.graded),
+        f"Report: {report_file(request.report)}",
+    ]
     return Group(comparison_table(result.rows), Text(""), *(Text(line) for line in lines))

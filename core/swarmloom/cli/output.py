@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 
-from swarmloom.errors import SwarmloomError
+from swarmloom.errors import InterruptedRunError, SwarmloomError
 
 __all__ = ["JsonFlag", "QuietFlag", "console", "emit", "fail"]
 
@@ -49,5 +49,7 @@ def emit(data: Any, json: bool, render: Callable[[], RenderableType], quiet: boo
 
 def fail(error: SwarmloomError) -> int:
     """Write an error to standard error and give its exit code."""
-    console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+    interrupted = isinstance(error, InterruptedRunError)
+    text = str(error) if interrupted else f"error: {error}"
+    console(stderr=True).print(text, style="red", markup=False, highlight=False)
     return error.exit_code

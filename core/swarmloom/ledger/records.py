@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from swarmloom.events import EventKind, task_from
 from swarmloom.types import Event, Task
 
-__all__ = ["RunRecord", "RunView", "view_of"]
+__all__ = ["RunRecord", "RunView", "budget_limit", "solver_counts", "view_of"]
 
 _PLUGIN_KINDS = frozenset(
     {
@@ -144,6 +145,29 @@ def view_of(record: RunRecord, events: Iterable[Event]) -> RunView:
         plugins=tuple(e for e in ordered if e.kind in _PLUGIN_KINDS),
         mixtures=_only(ordered, EventKind.MIXTURE_CHANGED),
     )
+
+
+def solver_counts(decisions: Iterable[Event]) -> dict[str, int]:
+    """Count the decisions of each solver, the busiest first.
+
+    Parameters
+    ----------
+    decisions : iterable of Event
+        Of the kind ``decision``.
+    """
+    return dict(Counter(event.data["solver"] for event in decisions).most_common())
+
+
+def budget_limit(outcomes: Iterable[Event]) -> str:
+    """Name the limit of the budget that ended a task: "calls", "cost" or "seconds"; "" for none.
+
+    Parameters
+    ----------
+    outcomes : iterable of Event
+        Of the kind ``outcome``.
+    """
+    reasons = (str(event.data["stop_reason"]).partition("budget: ") for event in outcomes)
+    return next((limit for _, found, limit in reasons if found), "")
 
 
 def _only(events: Iterable[Event], kind: EventKind) -> tuple[Event, ...]:

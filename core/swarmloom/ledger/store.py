@@ -82,6 +82,7 @@ class Ledger:
         self._name = str(self.path or ":memory:")
         self._lock = threading.RLock()
         self._keys: dict[str, int] = {}
+        self._latest = ""
         self._read_only = read_only
         self._connection = (
             open_reader(self.path, timeout)
@@ -120,6 +121,7 @@ class Ledger:
                 (run, event.time, job),
             ).lastrowid
             connection.execute(_INSERT, (key, *row))
+        self._latest = run
         return run
 
     def resume(self, run: str) -> None:
@@ -146,6 +148,7 @@ class Ledger:
                 self._refuse_finished(run, key)
                 connection.execute("UPDATE runs SET status = 'running' WHERE key = ?", (key,))
                 connection.execute(_INSERT, (key, *encode(Event(EventKind.RUN_RESUMED))))
+            self._latest = run
 
     def append(self, run: str, events: Sequence[Event]) -> None:
         """Record events of a run, all or none; they are durable when this returns.
@@ -192,6 +195,11 @@ class Ledger:
             self._claims.drop(run, for_good=status == "finished")
 
     # -- reading ----------------------------------------------------------------------------
+
+    @property
+    def latest(self) -> str:
+        """The run that this object began or resumed last; "" before the first."""
+        return self._latest
 
     def events(
         self, run: str, *, kinds: Sequence[str] | None = None, task: str | None = None

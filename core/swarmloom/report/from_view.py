@@ -12,10 +12,11 @@ import numpy as np
 
 from swarmloom.backtest.scores import Summary
 from swarmloom.ledger import RunView
+from swarmloom.ledger.records import solver_counts
 from swarmloom.protocol import ReportPanel
 from swarmloom.report.data import Asked, ReportData, Shares
 
-__all__ = ["report_data"]
+__all__ = ["report_data", "solvers_text"]
 
 
 def report_data(
@@ -116,7 +117,19 @@ def _facts(view: RunView) -> list[tuple[str, str]]:
         ("seed", str(view.seed)),
         ("experts", str(len(view.experts))),
         ("seconds", f"{view.seconds:.1f}"),
+        ("decisions by solver", solvers_text(solver_counts(view.decisions)) or "none"),
     ]
+
+
+def solvers_text(counts: Mapping[str, int]) -> str:
+    """List how many decisions each solver made.
+
+    Examples
+    --------
+    >>> solvers_text({"argmax": 3402, "assignment": 12})
+    'argmax 3,402, assignment 12'
+    """
+    return ", ".join(f"{solver or 'unnamed'} {count:,}" for solver, count in counts.items())
 
 
 def _troubled(view: RunView) -> list[dict[str, Any]]:

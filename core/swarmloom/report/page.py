@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from swarmloom import __version__
 from swarmloom.errors import InputError
+from swarmloom.reading import why_unreadable
 from swarmloom.report import figures
 from swarmloom.report.data import ReportData
 from swarmloom.report.svg import as_svg, style
@@ -21,7 +24,7 @@ from swarmloom.report.svg import as_svg, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Section", "render", "sections", "write_report"]
+__all__ = ["Section", "check_report", "render", "report_file", "sections", "write_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +66,60 @@ def write_report(path: Path | str, data: ReportData) -> Path:
     InputError
         When the file cannot be written.
     """
-    path = Path(path).absolute()
-    target = path if path.suffix in (".html", ".htm") else path / "report.html"
+    target = report_file(path)
     page = render(data)
     unfinished = target.with_suffix(f".{os.getpid()}.tmp")
-    try:
+    with _reported(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(target)
-    except OSError as error:
-        raise InputError(f"{target}: the report cannot be written: {error}") from error
+        try:
+            unfinished.write_text(page, encoding="utf-8")
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
     return target
+
+
+def report_file(path: Path | str) -> Path:
+    """Give the file that `write_report` writes, absolute."""
+    path = Path(path).absolute()
+    return path if path.suffix in (".html", ".htm") else path / "report.html"
+
+
+def check_report(path: Path | str) -> None:
+    """Try whether a report can be written, and leave everything as it was.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `write_report`.
+
+    Raises
+    ------
+    InputError
+        When it cannot.
+    """
+    target = report_file(path)
+    made = [folder for folder in target.parents if not folder.exists()]
+    with _reported(target):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                raise IsADirectoryError
+            with tempfile.TemporaryFile(dir=target.parent):
+                pass
+        finally:
+            for folder in made:
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+@contextmanager
+def _reported(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = why_unreadable(error)
+        raise InputError(f"{target}: the report cannot be written: {reason}") from error
 
 
 def render(data: ReportData) -> str:
