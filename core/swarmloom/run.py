@@ -229,7 +229,7 @@ class Run:
     async def _solve(self, tasks: Sequence[Task]) -> list[Outcome]:
         self._reserve_ids(tasks)
         done = {task.id: self._known[task.id] for task in tasks if task.id in self._known}
-        waiting = deque(self._open(task) for task in tasks if task.id not in done)
+        waiting = deque(task for task in tasks if task.id not in done)
         in_work: list[OpenTask] = []
         with self._swarm.loop.noting(self._solving):
             while waiting or in_work:
@@ -243,11 +243,12 @@ class Run:
     def _reserve_ids(self, tasks: Sequence[Task]) -> None:
         if self._closed is not None:
             raise InputError("the run is closed; open a new one")
-        ids = [task.id for task in tasks]
-        for task_id in ids:
-            if task_id in self._taken or ids.count(task_id) > 1:
-                raise InputError(f"two tasks have the id {task_id!r}; ids must be new to a run")
-        self._taken.update(ids)
+        ids: set[str] = set()
+        for task in tasks:
+            if task.id in self._taken or task.id in ids:
+                raise InputError(f"two tasks have the id {task.id!r}; ids must be new to a run")
+            ids.add(task.id)
+        self._taken |= ids
 
     def _open(self, task: Task) -> OpenTask:
         state = OpenTask.of(task, self._experts)
@@ -259,12 +260,13 @@ class Run:
             state.unjudged = task.id in self._restored.unjudged
         return state
 
-    def _admit(self, waiting: deque[OpenTask], in_work: list[OpenTask]) -> None:
+    def _admit(self, waiting: deque[Task], in_work: list[OpenTask]) -> None:
         admitted = []
-        while waiting and len(in_work) < self._places(waiting[0].task):
-            in_work.append(waiting.popleft())
-            if self._restored is None or in_work[-1].task.id not in self._restored.opened:
-                admitted.append(task_event(in_work[-1].task))
+        while waiting and len(in_work) < self._places(waiting[0]):
+            task = waiting.popleft()
+            in_work.append(self._open(task))
+            if self._restored is None or task.id not in self._restored.opened:
+                admitted.append(task_event(task))
         self._record(admitted)
 
     def _places(self, task: Task) -> int:

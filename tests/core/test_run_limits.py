@@ -310,3 +310,24 @@ def test_a_resumed_run_takes_up_what_was_switched(tmp_path):
     assert "second" not in after.host.protocols
     answers = [run.solve_now([Task(name)])[0].verdict.answer for name in ("two", "four")]
     assert answers == ["b", "a"]
+
+
+def test_an_interrupt_ends_the_work_behind_it():
+    code = (
+        "import os, signal, threading, time\n"
+        "from swarmloom import Expert, Swarm, Task\n"
+        "from swarmloom.config import Settings\n"
+        "expert = Expert('a', lambda task: 'x', inline=True)\n"
+        "swarm = Swarm([expert], Settings(plugins={'enable': []}))\n"
+        "threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "try:\n"
+        "    swarm.run([Task(str(i)) for i in range(200_000)])\n"
+        "except KeyboardInterrupt:\n"
+        "    first = swarm.ledger.runs()[0]\n"
+        "time.sleep(0.2)\n"
+        "print(first.status, first.finished == swarm.ledger.runs()[0].finished)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "interrupted True\n"
