@@ -67,7 +67,7 @@ class SwarmSettings(_Section):
         default=64,
         ge=1,
         description="Tasks that are open at the same time, at most; tasks on which answers are "
-        "compared start with one, and one more for every two that are finished.",
+        "compared start with one, and one more for every two that are finished, on each topic.",
     )
     concurrency: int = Field(
         default=128, ge=1, description="Calls in flight at the same time, at most."

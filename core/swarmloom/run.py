@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -27,7 +27,8 @@ __all__ = ["Feedback", "Run", "RunResult"]
 
 Feedback = Callable[[Task, str | None], str | None]
 
-# Questions are opened as fast as outcomes teach whom to ask: one more at a time for every two.
+# Questions are opened as fast as outcomes teach whom to ask, over all topics and on each: one more
+# at a time for every two.
 _OUTCOMES_A_PLACE = 2
 
 
@@ -89,6 +90,7 @@ class Run:
         self._budget = Budget(swarm.experts, limits.calls, limits.cost, limits.seconds)
         self._round = 0
         self._known: dict[str, Outcome] = {}
+        self._finished_of: Counter[str] = Counter()
         self._taken: set[str] = set()
         self._restored: ReplayState | None = None
         self._shares: dict[str, float] = {}
@@ -204,9 +206,7 @@ class Run:
         for number, batch in enumerate([*state.batches, []]):
             for change in state.changes.get(number, ()):
                 self._swarm.replay_change(change)
-            if batch:
-                self._known.update((outcome.task.id, outcome) for outcome in batch)
-                self._cycle.evolve(batch)
+            self._finish(batch)
         for ballot in state.ballots:
             self._budget.book(ballot)
         self._budget.resume(state.elapsed)
@@ -262,18 +262,32 @@ class Run:
 
     def _admit(self, waiting: deque[Task], in_work: list[OpenTask]) -> None:
         admitted = []
-        while waiting and len(in_work) < self._places(waiting[0]):
+        while waiting and self._may_open(waiting[0], in_work):
             task = waiting.popleft()
             in_work.append(self._open(task))
             if self._restored is None or task.id not in self._restored.opened:
                 admitted.append(task_event(task))
         self._record(admitted)
 
-    def _places(self, task: Task) -> int:
+    def _may_open(self, task: Task, in_work: Sequence[OpenTask]) -> bool:
         settings = self._swarm.settings.swarm
+        if len(in_work) >= settings.window:
+            return False
         if (task.quorum or settings.quorum) == 1:
-            return settings.window
-        return min(settings.window, 1 + len(self._known) // _OUTCOMES_A_PLACE)
+            return True
+        same_topic = sum(state.task.topic == task.topic for state in in_work)
+        finished = self._finished_of[task.topic]
+        return (
+            len(in_work) <= len(self._known) // _OUTCOMES_A_PLACE
+            and same_topic <= finished // _OUTCOMES_A_PLACE
+        )
+
+    def _finish(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes that are on record, and let every protocol learn from them."""
+        if outcomes:
+            self._known.update((outcome.task.id, outcome) for outcome in outcomes)
+            self._finished_of.update(outcome.task.topic for outcome in outcomes)
+            self._cycle.evolve(outcomes)
 
     # -- one round ----------------------------------------------------------------------------
 
@@ -424,9 +438,7 @@ class Run:
         ended = [outcome_event(o, s.stop_reason) for o, s in zip(outcomes, states, strict=True)]
         verdicts = [state.verdict for state in going_on if state.verdict is not None]
         self._record([*ended, *(verdict_event(verdict, names) for verdict in verdicts)])
-        self._known.update((outcome.task.id, outcome) for outcome in outcomes)
-        if outcomes:
-            self._cycle.evolve(outcomes)
+        self._finish(outcomes)
         return outcomes
 
     def _truth(self, state: OpenTask) -> str | None:

@@ -59,7 +59,11 @@ def test_replay_reads_files(tmp_path: Path, suffix: str, crew_task: Any) -> None
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("[1, 2]", "holds list"), ("{a: [", "neither YAML nor JSON"), ("t: {Ann: 3}", "'Ann'.* is 3")],
+    [
+        ("[1, 2]", "holds a list"),
+        ("{a: [", "neither YAML nor JSON"),
+        ("t: {Ann: 3}", "'Ann'.* is 3"),
+    ],
 )
 def test_replay_says_what_is_wrong_with_a_file(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "answers.yaml"
