@@ -91,7 +91,6 @@ class Panel:
         self._labels = np.zeros(self.n_experts, np.int64)
         self._calls = np.zeros(self.n_experts, np.int64)
         self._refits = 0
-        self._surprise = 0.0
         self._next_refit = self.settings.first_refit
         self._scratch = new_evidence(4, 16, self.settings.classes)
         self._take_up_rates()
@@ -294,11 +293,6 @@ class Panel:
             raise InputError(f"truth = {truth}: must be the index of an answer, at least 0")
         self._journal["truth"][item] = truth
         self._labels[self._journal.experts_of(item)] += 1
-        verdict, confidence = self.verdict(item)
-        self._surprise += confidence - (verdict == truth)
-        if self._surprise >= self.settings.refit_surprise:
-            # The model is wrong about what it sees now: the next task is not to wait for its turn.
-            self._next_refit = min(self._next_refit, len(self._journal) + 1)
 
     def audit(self, item: int, allowed: ArrayLike | None = None) -> int:
         """Return the expert whose answer to a graded item is most worth buying, or -1 for none.
@@ -399,7 +393,6 @@ class Panel:
         self._refits += 1
         wait = min(settings.longest_refit, int(tasks * settings.refit_share))
         self._next_refit = tasks + max(20, wait)
-        self._surprise = 0.0
         self._budget.requote(now=True)
         self._take_up_rates()
 
@@ -439,7 +432,7 @@ class Panel:
         """Return everything `from_state` needs, as arrays (copies)."""
         budget = self._budget
         whole = [self.n_topics, self._seed, self._refits, self._next_refit, budget.tasks]
-        real = [budget.price, budget.quoted, budget.spent, budget.audit_spent, self._surprise]
+        real = [budget.price, budget.quoted, budget.spent, budget.audit_spent]
         return {
             **{f"prices.{name}": array for name, array in self._book.arrays().items()},
             "whole": np.array(whole, np.int64),
@@ -462,7 +455,7 @@ class Panel:
         panel = cls(book["declared"], n_topics, settings, rng=np.random.default_rng(0))
         panel._book = PriceBook(**book)
         panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
-        price, quoted, spent, audit_spent, panel._surprise = map(float, state["real"])
+        price, quoted, spent, audit_spent = (float(value) for value in state["real"])
         panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
         panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()

@@ -46,9 +46,6 @@ class PanelSettings:
         Tasks before the first refit; the most tasks between two. In between, a refit is due after
         `refit_share` of the tasks so far, but at least 20.
     refit_share : float
-    refit_surprise : float
-        A refit is due at once when the graded verdicts since the last one were right this many
-        times less often than they claimed.
     memory : int
         Only the latest so many tasks are learned from.
     max_asks : int
@@ -91,7 +88,6 @@ class PanelSettings:
     ungraded_weight: float = 20.0
     first_refit: int = 10
     refit_share: float = 0.2
-    refit_surprise: float = 2.0
     longest_refit: int = 500
     memory: int = 20_000
     max_asks: int = 8
