@@ -59,7 +59,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="passes, each with its own split")
     parser.add_argument("--images", type=int, help="how many images to read; default: all 1,397")
     parser.add_argument("--graded", type=float, default=0.05, help="share told the right answer")
-    parser.add_argument("--target-cost", type=float, default=2.8, help="mean cost of an image")
+    parser.add_argument("--target-cost", type=float, default=3.0, help="mean cost of an image")
     parser.add_argument("--window", type=int, default=8, help="images read at the same time")
     parser.add_argument("--report", type=Path, default=Path("swarmloom-report"))
     return parser.parse_args(argv)
