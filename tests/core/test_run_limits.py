@@ -332,3 +332,28 @@ def test_an_interrupt_ends_the_work_behind_it():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == "interrupted True\n"
+
+
+def test_questions_are_opened_as_outcomes_teach_and_work_at_once():
+    def most_open(quorum):
+        experts = [inline(name, answering("x")) for name in "abc"]
+        open_now, finished, excess = {"x": 0, "y": 0}, {"x": 0, "y": 0}, []
+
+        def watch(event):
+            topic = topics.get(event.task)
+            if event.kind == EventKind.TASK_OPENED:
+                open_now[topic] += 1
+                excess.append(open_now[topic] - (1 + finished[topic] // 2))
+            elif event.kind == EventKind.OUTCOME:
+                open_now[topic] -= 1
+                finished[topic] += 1
+
+        work = [
+            Task(f"{topic}{n}", topic=topic, quorum=quorum) for topic in "xy" for n in range(60)
+        ]
+        topics = {task.id: task.topic for task in work}
+        make_swarm(experts).run(work, on_event=watch)
+        return max(excess)
+
+    assert most_open(None) <= 0
+    assert most_open(1) > 50

@@ -51,7 +51,7 @@ def questions(count):
 
 def grading(share, seed=0):
     def feedback(task, answer):
-        lot = np.random.default_rng([9, seed + 1, int(task.id[1:]) + 1])
+        lot = np.random.default_rng([seed, int(task.id[1:])])
         return "A" if lot.random() < share else None
 
     return feedback
@@ -144,13 +144,8 @@ def test_it_can_be_read_while_it_learns():
 def test_it_beats_random_choice_and_plain_majority_of_the_cheap():
     settings = Settings(swarm={"window": 1, "quorum": 3}, plugins={"enable": []})
     majority = accuracy(Swarm(crew()[:4], settings).run(questions(800)))
-    panel = [
-        accuracy(
-            swarm_of(seed=seed, target_cost=2.5).run(questions(800), feedback=grading(0.1, seed))
-        )
-        for seed in range(3)
-    ]
-    assert np.mean(panel) > majority + 0.03
+    panel = accuracy(swarm_of(target_cost=2.5).run(questions(800), feedback=grading(0.1)))
+    assert panel > majority + 0.05
 
 
 def test_it_finds_out_who_is_good():
@@ -251,3 +246,15 @@ def test_topics_and_truths_that_nobody_gave_are_fine():
         ballots = (Ballot(task.id, 0, "B", cost=1.0), Ballot(task.id, 1, "C", cost=1.0))
         plugin.swarmloom_evolve([Outcome(task, Verdict(task.id, "B"), ballots, truth="A")])
     assert plugin.report()["experts"]["e0"]["graded"] == 3
+
+
+def test_an_untried_cheap_expert_does_not_take_a_whole_window():
+    experts = [
+        Expert("good", lambda task: "right", price=3.0, inline=True),
+        Expert("new", lambda task: "wrong", price=1.0, inline=True),
+    ]
+    plugins = {"enable": ["consensus", "patterns"], "config": {"consensus": {"target_cost": 3.0}}}
+    swarm = Swarm(experts, Settings(swarm={"window": 64}, plugins=plugins))
+    tasks = [Task(f"t{number}", topic="x") for number in range(150)]
+    answers = swarm.run(tasks, feedback=lambda task, answer: "right").answers
+    assert sum(answer == "wrong" for answer in answers.values()) < 16
