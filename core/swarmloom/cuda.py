@@ -133,10 +133,25 @@ class CudaKernel:
             return
         given = [_to_device(value) for value in inputs]
         filled = [numba_cuda().device_array(array.shape, array.dtype) for array in outputs]
-        blocks = math.ceil(n_items / THREADS_PER_BLOCK)
-        self.dispatcher[blocks, THREADS_PER_BLOCK](*given, *filled)
+        self.launch(n_items, *given, *filled)
         for on_gpu, array in zip(filled, outputs, strict=True):
             on_gpu.copy_to_host(array)
+
+    def launch(self, n_items: int, *arguments: Any) -> None:
+        """Launch on what is on the GPU already, as loops of many steps do; copies nothing.
+
+        Parameters
+        ----------
+        n_items : int
+            Threads that have something to do.
+        *arguments
+            Device arrays (``numba_cuda().to_device(array)``, read with ``.copy_to_host()``) and
+            scalars, in the kernel's order. Arrays may be overwritten.
+        """
+        if n_items == 0:
+            return
+        blocks = math.ceil(n_items / THREADS_PER_BLOCK)
+        self.dispatcher[blocks, THREADS_PER_BLOCK](*arguments)
 
     def ptx(self, capability: tuple[int, int]) -> str:
         """Compile to PTX as `compile_to_ptx` does."""

@@ -1,8 +1,4 @@
-"""For every CUDA kernel: its public function, its naive reference, and inputs of a given size."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+"""Random streams, decay of trails, scores of experts."""
 
 import numpy as np
 
@@ -10,13 +6,7 @@ from swarmloom.random_streams import uniforms
 from swarmloom_protocols.bio_routing.score_kernels import index_scores
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
 from tests.naive import decay, philox, routing_score
-
-
-@dataclass(frozen=True)
-class Case:
-    public: Callable[..., Any]
-    naive: Callable[..., Any]
-    arguments: Callable[[np.random.Generator, int], tuple[Any, ...]]
+from tests.protocols.cuda_cases.case import Case
 
 
 def trail(rng, size):
