@@ -1,0 +1,1 @@
+"""Colonies that solve problems through trails: bridges, foraging, sorting."""

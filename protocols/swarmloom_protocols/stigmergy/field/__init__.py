@@ -1,0 +1,1 @@
+"""The pheromone field: dense chemistry on a grid."""

@@ -1,0 +1,100 @@
+"""What lies beyond the edges of a grid: the three kinds, mixed freely by axis and side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarmloom.errors import InputError
+from swarmloom.jit import kernel
+
+__all__ = ["ABSORBING", "PERIODIC", "REFLECTING", "Boundary", "boundary_codes", "neighbour"]
+
+PERIODIC, REFLECTING, ABSORBING = 0, 1, 2
+AXES = ("z", "y", "x")
+
+
+class Boundary(StrEnum):
+    """What happens at one side of the grid.
+
+    Attributes
+    ----------
+    PERIODIC
+        The grid goes on at its other side; both sides of the axis have to be periodic.
+    REFLECTING
+        Nothing passes: the value outside is that of the outermost cell (zero flux), so that mass
+        is conserved to rounding.
+    ABSORBING
+        The value one cell outside is 0, so that n cells are a domain of length n + 1 whose ends
+        are held at 0.
+    """
+
+    PERIODIC = "periodic"
+    REFLECTING = "reflecting"
+    ABSORBING = "absorbing"
+
+
+Sides = Boundary | str | tuple[Boundary | str, Boundary | str]
+CODES = {
+    Boundary.PERIODIC: PERIODIC,
+    Boundary.REFLECTING: REFLECTING,
+    Boundary.ABSORBING: ABSORBING,
+}
+
+
+def boundary_codes(boundaries: Sides | Mapping[str, Sides] = "reflecting") -> NDArray[np.int64]:
+    """Turn boundaries into the codes that the kernels read.
+
+    Parameters
+    ----------
+    boundaries : Boundary or str, a pair of them, or mapping of "z", "y", "x" to either
+        One kind for every side, a kind for the (low, high) side of every axis, or each axis its
+        own ("mixed"); an axis that a mapping does not name is reflecting.
+
+    Returns
+    -------
+    ndarray of int64, shape (3, 2)
+        `PERIODIC`, `REFLECTING` or `ABSORBING` for the low and high side of z, y and x.
+
+    Raises
+    ------
+    InputError
+        A kind or axis is unknown, or an axis is periodic at one side only.
+    """
+    if not isinstance(boundaries, Mapping):
+        boundaries = dict.fromkeys(AXES, boundaries)
+    for axis in boundaries:
+        if axis not in AXES:
+            raise InputError(f"boundaries: axis {axis!r} is not one of 'z', 'y', 'x'")
+    return np.array([_pair(axis, boundaries.get(axis, "reflecting")) for axis in AXES], np.int64)
+
+
+def _pair(axis: str, sides: Sides) -> tuple[int, int]:
+    low, high = (sides, sides) if isinstance(sides, str) else sides
+    codes = _code(axis, low), _code(axis, high)
+    if (codes[0] == PERIODIC) != (codes[1] == PERIODIC):
+        raise InputError(f"boundaries: axis {axis!r} is periodic at one side only")
+    return codes
+
+
+def _code(axis: str, kind: Boundary | str) -> int:
+    try:
+        return CODES[Boundary(kind)]
+    except ValueError:
+        allowed = ", ".join(repr(str(one)) for one in Boundary)
+        message = f"boundaries: {kind!r} of axis {axis!r} is not one of {allowed}"
+        raise InputError(message) from None
+
+
+@kernel
+def neighbour(index: int, step: int, size: int, low: int, high: int) -> int:
+    """Return the index of the cell `step` = ±1 away, or -1 where the value outside is 0."""
+    beyond = index + step
+    if beyond < 0:
+        return size - 1 if low == PERIODIC else (0 if low == REFLECTING else -1)
+    if beyond >= size:
+        return 0 if high == PERIODIC else (size - 1 if high == REFLECTING else -1)
+    return beyond

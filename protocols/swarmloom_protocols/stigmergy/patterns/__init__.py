@@ -1,0 +1,1 @@
+"""Detectors of emergent patterns, each with its false-positive rate."""

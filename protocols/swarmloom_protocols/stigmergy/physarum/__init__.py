@@ -1,0 +1,1 @@
+"""Swarms that lay the trails they follow, in blocks for vector units."""
