@@ -13,6 +13,7 @@ __all__ = [
     "MemoryLimitError",
     "NoExpertError",
     "PluginError",
+    "StoreError",
     "SwarmloomError",
 ]
 
@@ -43,6 +44,12 @@ class PluginError(SwarmloomError):
 
 class LedgerError(SwarmloomError):
     """The ledger cannot be read or written; what it held is left as it was."""
+
+    exit_code = 4
+
+
+class StoreError(SwarmloomError):
+    """A file of traces or memories cannot be read or written; what it held is left as it was."""
 
     exit_code = 4
 
