@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from swarmloom.errors import LedgerError
-from swarmloom.ledger.database import reported
+from swarmloom.ledger.database import LEDGER_FILE
 
 __all__ = ["Claims"]
 
@@ -109,7 +109,7 @@ class Claims:
     def _is_locked(file: Path) -> bool:
         # Reading needs a shared lock, which the claim's exclusive one excludes. To claim would
         # write a journal, for which a full disk or a read-only folder has no place.
-        with reported(str(file)):
+        with LEDGER_FILE.reported(str(file)):
             connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=0.0)
             try:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -126,7 +126,7 @@ class Claims:
 
     def _try(self, run: str) -> sqlite3.Connection | None:
         path = self._file(run)
-        with reported(str(path)):
+        with LEDGER_FILE.reported(str(path)):
             connection = sqlite3.connect(
                 path, timeout=0.0, isolation_level=None, check_same_thread=False
             )

@@ -15,9 +15,10 @@ from typing import Any, Self
 from swarmloom.errors import InputError, LedgerError
 from swarmloom.events import EventKind
 from swarmloom.ledger.claims import Claims
-from swarmloom.ledger.database import open_database, open_reader, reported, transaction
+from swarmloom.ledger.database import LEDGER_FILE
 from swarmloom.ledger.encoding import decode, encode, to_json
 from swarmloom.ledger.records import RunRecord, RunView, view_of
+from swarmloom.sqlite_files import transaction
 from swarmloom.types import Event
 
 __all__ = ["Ledger", "default_path"]
@@ -85,9 +86,9 @@ class Ledger:
         self._latest = ""
         self._read_only = read_only
         self._connection = (
-            open_reader(self.path, timeout)
+            LEDGER_FILE.open_reader(self.path, timeout)
             if read_only and self.path is not None
-            else open_database(self.path, timeout)
+            else LEDGER_FILE.open(self.path, timeout)
         )
         self._claims = Claims(self.path)
 
@@ -343,11 +344,11 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, reported(self._name), transaction(self._connection):
+        with self._lock, LEDGER_FILE.reported(self._name), transaction(self._connection):
             yield self._connection
 
     def _fetch(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, reported(self._name):
+        with self._lock, LEDGER_FILE.reported(self._name):
             return self._connection.execute(query, values).fetchall()
 
     def _pages(self, query: str, key: int, values: Sequence[Any]) -> Iterator[Event]:

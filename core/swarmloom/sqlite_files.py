@@ -1,0 +1,236 @@
+"""SQLite files of Swarmloom: recognised or refused when opened, never damaged.
+
+Each kind of file (the ledger, traces, memories) has a mark in its header, a schema with a version,
+and an error of its own, raised with what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarmloom.errors import SwarmloomError
+
+__all__ = ["SqliteKind", "transaction"]
+
+_PRIMARY_CODE = 0xFF
+_RETRY_INTERVAL = 0.02
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all that the block writes, or nothing of it.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In autocommit mode (``isolation_level=None``).
+    """
+    # IMMEDIATE waits for other writers at the start, where waiting is safe.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteKind:
+    """One kind of SQLite file.
+
+    Attributes
+    ----------
+    label : str
+        What messages call it: "ledger".
+    mark : bytes
+        Four bytes that tell it from other programs' files (SQLite's ``application_id``).
+    version : int
+        Of its schema; files of another version are refused.
+    schema : tuple of str
+        The statements that make a new file.
+    error : type of SwarmloomError
+        What is raised for everything that goes wrong.
+    ways_out : str
+        What the user can do where the file cannot be written.
+    """
+
+    label: str
+    mark: bytes
+    version: int
+    schema: tuple[str, ...]
+    error: type[SwarmloomError]
+    ways_out: str
+
+    @contextmanager
+    def reported(self, name: str) -> Iterator[None]:
+        """Turn what SQLite raises within the block into this kind's error.
+
+        Parameters
+        ----------
+        name : str
+            The file, for the message.
+        """
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+            advice = _advice(code, self.ways_out)
+            message = f"{advice} ({error})" if advice else str(error)
+            raise self.error(f"{self.label} {name}: {message}") from error
+
+    def open(self, path: Path | None, timeout: float) -> sqlite3.Connection:
+        """Open a file, made when there is none.
+
+        Parameters
+        ----------
+        path : Path or None
+            None opens a private one in memory.
+        timeout : float
+            Seconds to wait for other processes' locks.
+
+        Returns
+        -------
+        sqlite3.Connection
+            In autocommit mode, usable from any thread, one at a time.
+
+        Raises
+        ------
+        SwarmloomError
+            The kind's own, for a folder, a foreign or damaged file, another schema, a file that
+            cannot be written. The file is left as it was.
+        """
+        if path is not None:
+            self._prepare_folder(path)
+        name = str(path or ":memory:")
+        with self.reported(name):
+            connection = sqlite3.connect(
+                name, timeout=timeout, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._set_up(connection, name, timeout)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def open_reader(self, path: Path, timeout: float) -> sqlite3.Connection:
+        """Open a file that is only read; nothing has to be written for that.
+
+        Parameters
+        ----------
+        path : Path
+        timeout : float
+            Seconds to wait for other processes' locks.
+
+        Returns
+        -------
+        sqlite3.Connection
+            In autocommit mode, usable from any thread, one at a time; it refuses to write.
+
+        Raises
+        ------
+        SwarmloomError
+            The kind's own, for a missing, foreign or damaged file, or another schema.
+        """
+        with self.reported(str(path)):
+            try:
+                return self._reader(path, "mode=rw", timeout)
+            except sqlite3.OperationalError:
+                # A log that nobody has open needs a shared index beside it, for which a full disk
+                # or a read-only folder has no place. Without a log the file can be read as it lies.
+                if _has_log(path):
+                    raise
+                return self._reader(path, "mode=ro&immutable=1", timeout)
+
+    def _reader(self, path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}",
+            uri=True,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            if not self._is_ours(connection, str(path)):
+                nothing = "the file is empty; nothing has been recorded there"
+                raise self.error(f"{self.label} {path}: {nothing}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare_folder(self, path: Path) -> None:
+        if path.is_dir():
+            raise self.error(f"{self.label} {path}: this is a folder; name a file in it")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"its folder cannot be made ({error.strerror or error})"
+            raise self.error(f"{self.label} {path}: {reason}; {self.ways_out}") from error
+
+    def _set_up(self, connection: sqlite3.Connection, name: str, timeout: float) -> None:
+        with transaction(connection):
+            if not self._is_ours(connection, name):
+                for statement in self.schema:
+                    connection.execute(statement)
+                mark = int.from_bytes(self.mark, "big")
+                connection.execute(f"PRAGMA application_id = {mark}")
+                connection.execute(f"PRAGMA user_version = {self.version}")
+        mode = _journal_mode(connection, time.monotonic() + timeout)
+        # Where the file system cannot do WAL, only a full sync keeps the file safe.
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
+
+    def _is_ours(self, connection: sqlite3.Connection, name: str) -> bool:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if not application and not version and not objects:
+            return False
+        if application != int.from_bytes(self.mark, "big"):
+            foreign = "this SQLite file belongs to another program"
+            raise self.error(f"{self.label} {name}: {foreign}")
+        if version != self.version:
+            raise self.error(
+                f"{self.label} {name}: written with schema {version}, this version of swarmloom "
+                f"reads {self.version}; upgrade swarmloom or use another file"
+            )
+        return True
+
+
+def _advice(code: int, ways_out: str) -> str | None:
+    return {
+        sqlite3.SQLITE_BUSY: "another process keeps it locked; wait for that one or stop it",
+        sqlite3.SQLITE_LOCKED: "another connection keeps it locked; wait for that one or stop it",
+        sqlite3.SQLITE_FULL: "the disk is full; make room and go on",
+        sqlite3.SQLITE_IOERR: "the disk cannot be read or written (full, or failing?)",
+        sqlite3.SQLITE_READONLY: f"the file or its folder is read-only; {ways_out}",
+        sqlite3.SQLITE_PERM: "access is not permitted; check the owner of the file and its folder",
+        sqlite3.SQLITE_CANTOPEN: f"the file cannot be opened or made; {ways_out}",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged; move it away, or put a backup in its place",
+        sqlite3.SQLITE_NOTADB: "this is no SQLite file; move it away or use another path",
+    }.get(code)
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _journal_mode(connection: sqlite3.Connection, deadline: float) -> str:
+    # SQLite's own waiting does not cover the switch to WAL, which needs the file for itself.
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return str(mode)
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_INTERVAL)
