@@ -277,6 +277,8 @@ def test_ctrl_c_in_a_crew_names_the_run(place: Path) -> None:
         "import os, signal, time\n"
         "from crewai import Agent, Crew, Task\n"
         "from swarmloom_agents import FunctionLLM\n"
+        # A shell that runs the tests in the background has switched the signal off.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(request):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    time.sleep(600)\n"

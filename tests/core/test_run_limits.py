@@ -317,6 +317,8 @@ def test_an_interrupt_ends_the_work_behind_it():
         "import os, signal, threading, time\n"
         "from swarmloom import Expert, Swarm, Task\n"
         "from swarmloom.config import Settings\n"
+        # A shell that runs the tests in the background has switched the signal off.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "expert = Expert('a', lambda task: 'x', inline=True)\n"
         "swarm = Swarm([expert], Settings(plugins={'enable': []}))\n"
         "tasks = [Task(str(i)) for i in range(200_000)]\n"
