@@ -19,7 +19,8 @@ from swarmloom.types import Ballot, Outcome, Proposal, Round
 from swarmloom_plugins.learning import credit
 from swarmloom_plugins.naming import BYTES_PER_NAME, Names
 from swarmloom_protocols.stigmergy.appointments import Standing
-from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable, log_odds
+from swarmloom_protocols.stigmergy.success_rates import log_odds
+from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable
 
 if TYPE_CHECKING:
     from swarmloom.swarm import Swarm

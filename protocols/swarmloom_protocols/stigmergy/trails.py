@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,16 @@ from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, row, rows
 from swarmloom_protocols.stigmergy.appointments import Appointments, Standing
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
+from swarmloom_protocols.stigmergy.success_rates import RATE_MARGIN
+from swarmloom_protocols.stigmergy.trail_state import STATE_VERSION, checked_state
 
-__all__ = ["BYTES_PER_TRAIL", "Reading", "TrailTable", "log_odds"]
+if TYPE_CHECKING:
+    from scipy import sparse
 
-Float32Array = npt.NDArray[np.float32]
+    from swarmloom_protocols.stigmergy.topic_pooling import TopicPooling
+
+__all__ = ["BYTES_PER_TRAIL", "Reading", "TrailTable"]
+
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -36,9 +42,6 @@ IntArray = npt.NDArray[np.int64]
 BYTES_PER_TRAIL = 7 * 8
 
 _FIRST_ROOM = 16
-_STATE_VERSION = 1
-# Farther from certainty the log-odds of a float32 rate would become infinite.
-_RATE_MARGIN = 1e-6
 # Far from the largest float32, in which amounts are read.
 _LARGEST_AMOUNT = 1e30
 
@@ -119,7 +122,7 @@ class TrailTable:
         self._half_life = math.inf if half_life is None else positive("half_life", half_life)
         self._topic_prior = positive("topic_prior", topic_prior)
         self._expert_prior = positive("expert_prior", expert_prior)
-        self._prior_rate = between("prior_rate", prior_rate, _RATE_MARGIN, 1.0 - _RATE_MARGIN)
+        self._prior_rate = between("prior_rate", prior_rate, RATE_MARGIN, 1.0 - RATE_MARGIN)
         self.device: Device = "auto"
         self._now = 0.0
         self._slots: dict[tuple[int, int, int], int] = {}
@@ -302,6 +305,57 @@ class TrailTable:
             _sums(flat, failure[inside], size).reshape(shape)[back],
         )
 
+    def sparse_counts(
+        self, topics: IntArray, experts: IntArray
+    ) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """Give what `counts` gives, of many topics of which few experts have trails.
+
+        Parameters
+        ----------
+        topics : ndarray of int64, shape (T,)
+            Rows, ascending.
+        experts : ndarray of int64, shape (E,)
+            Rows, without repetition.
+
+        Returns
+        -------
+        success, failure : scipy.sparse.csr_array, shape (T, E)
+        """
+        from scipy import sparse
+
+        used, shape = len(self), (len(topics), len(experts))
+        place = _places(topics, self._keys[0])[self._keys[0, :used]]
+        column = _places(experts, self._keys[1])[self._keys[1, :used]]
+        inside = (place >= 0) & (column >= 0)
+        at = place[inside], column[inside]
+        success, failure = (
+            sparse.csr_array((amount[inside], at), shape=shape) for amount in self._evidence()
+        )
+        return success, failure
+
+    def amounts(
+        self, topics: Sequence[int] | IntArray, expert: int, depositor: int
+    ) -> Float64Array:
+        """Give one depositor's decayed amounts on some cells of an expert, before cap and trust.
+
+        Costs O(cells), however much is stored.
+
+        Parameters
+        ----------
+        topics : sequence of int, length T
+        expert, depositor : int
+
+        Returns
+        -------
+        ndarray of float64, shape (2, T)
+            Success and failure.
+        """
+        triples = [(int(topic), expert, depositor) for topic in topics]
+        slots = np.array([self._slots.get(triple, -1) for triple in triples], dtype=np.int64)
+        left = 2.0 ** ((self._times[slots] - self._now) / self._half_life)
+        found: Float64Array = self._amounts[:, slots] * np.where(slots >= 0, left, 0.0)
+        return found
+
     def crew_rate(self) -> float:
         """Return the success rate over everything, shrunk to the prior rate."""
         success, failure = self.totals
@@ -325,13 +379,14 @@ class TrailTable:
         success, failure = (_sums(stored, amount, size)[wanted] for amount in self._evidence())
         prior = self._expert_prior
         rate = (success + prior * self.crew_rate()) / (success + failure + prior)
-        return np.clip(rate, _RATE_MARGIN, 1.0 - _RATE_MARGIN)
+        return np.clip(rate, RATE_MARGIN, 1.0 - RATE_MARGIN)
 
     def rates(
         self,
         topics: Sequence[int] | IntArray,
         experts: Sequence[int] | IntArray,
         rng: np.random.Generator | None = None,
+        pooling: TopicPooling | None = None,
     ) -> Float64Array:
         """Give each expert's success rate on each topic, shrunk to its rate over all topics.
 
@@ -343,6 +398,8 @@ class TrailTable:
         rng : numpy.random.Generator, optional
             Draws the rates from their posterior (Thompson 1933) instead of taking its mean, so
             that what is little known is tried.
+        pooling : TopicPooling, optional
+            Shrinks to what is known of near topics, and that to the rate over all topics.
 
         Returns
         -------
@@ -351,8 +408,11 @@ class TrailTable:
         """
         success, failure = self.counts(topics, experts)
         expected = self.expert_rates(experts)
-        success += self._topic_prior * expected
-        failure += self._topic_prior * (1.0 - expected)
+        prior = self._topic_prior * expected, self._topic_prior * (1.0 - expected)
+        if pooling is not None:
+            prior = pooling.prior(self, rows("topics", topics), rows("experts", experts), prior)
+        success += prior[0]
+        failure += prior[1]
         return success / (success + failure) if rng is None else rng.beta(success, failure)
 
     # -- state ----------------------------------------------------------------------------------
@@ -361,7 +421,7 @@ class TrailTable:
         """Give everything that is stored, as arrays and numbers, for `restore`."""
         used = len(self)
         return {
-            "version": _STATE_VERSION,
+            "version": STATE_VERSION,
             "now": self._now,
             "keys": self._keys[:3, :used].copy(),
             "amounts": self._amounts[:, :used].copy(),
@@ -376,7 +436,7 @@ class TrailTable:
         InputError
             If the state is of another version or holds amounts or times that cannot be.
         """
-        keys, amounts, times = _checked_state(state)
+        keys, amounts, times = checked_state(state)
         self._now = float(state["now"])
         self._slots, self._cells = {}, {}
         room = max(_FIRST_ROOM, len(times))
@@ -427,23 +487,6 @@ class TrailTable:
         return self._weighed
 
 
-def log_odds(rates: npt.ArrayLike) -> Float32Array:
-    """Turn success rates into the common currency of the mixture.
-
-    Parameters
-    ----------
-    rates : array_like
-        In [0, 1].
-
-    Returns
-    -------
-    ndarray of float32
-        Of the same shape, finite; 0 = even odds.
-    """
-    inside = np.clip(np.asarray(rates, np.float64), _RATE_MARGIN, 1.0 - _RATE_MARGIN)
-    return np.log(inside / (1.0 - inside)).astype(np.float32)
-
-
 def _sums(places: IntArray, amounts: Float64Array, size: int) -> Float64Array:
     # Without any amount bincount would count, in integers.
     return np.bincount(places, amounts, size).astype(np.float64, copy=False)
@@ -458,20 +501,3 @@ def _places(rows: IntArray, stored: IntArray) -> IntArray:
 
 def _amount(name: str, value: float) -> float:
     return between(name, value, 0.0, _LARGEST_AMOUNT)
-
-
-def _checked_state(state: Mapping[str, Any]) -> tuple[IntArray, Float64Array, Float64Array]:
-    if state.get("version") != _STATE_VERSION:
-        raise InputError(f"trails of version {state.get('version')}; known: {_STATE_VERSION}")
-    keys = np.asarray(state["keys"], dtype=np.int64)
-    amounts = np.asarray(state["amounts"], dtype=np.float64)
-    times = np.asarray(state["times"], dtype=np.float64)
-    if keys.shape != (3, len(times)) or amounts.shape != (2, len(times)):
-        raise InputError("trails: keys, amounts and times differ in length")
-    if not (np.isfinite(amounts).all() and (amounts >= 0).all() and (keys >= 0).all()):
-        raise InputError("trails: amounts must be finite and ≥ 0, rows ≥ 0")
-    if not (np.isfinite(times).all() and times.max(initial=0.0) <= state["now"]):
-        raise InputError("trails: times must be finite and not in the future")
-    if len(np.unique(keys, axis=1).T) != len(times):
-        raise InputError("trails: a (topic, expert, depositor) triple occurs twice")
-    return keys, amounts, times

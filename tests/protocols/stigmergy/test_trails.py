@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable, log_odds
+from swarmloom_protocols.stigmergy.success_rates import log_odds
+from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL, TrailTable
 from swarmloom_protocols.stigmergy.trust import guest_trust, learned_trust, pool_shares
 from tests.naive import trails as naive
 
