@@ -1,0 +1,456 @@
+"""The pheromone field: channels × layers of amounts on a grid that spread and evaporate."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from swarmloom.device import Device, resolve
+from swarmloom.errors import InputError
+from swarmloom_protocols.checks import positive
+from swarmloom_protocols.stigmergy.field.boundaries import Sides, boundary_codes
+from swarmloom_protocols.stigmergy.field.channels import PerChannel, channel_table
+from swarmloom_protocols.stigmergy.field.deposits import cells_at, checked_amounts
+from swarmloom_protocols.stigmergy.field.diffusion import largest_step, step_rates
+from swarmloom_protocols.stigmergy.field.host_grid import HostGrid
+from swarmloom_protocols.stigmergy.field.metrics import (
+    OperationMetrics,
+    deposit_bytes,
+    sense_bytes,
+    step_bytes,
+)
+from swarmloom_protocols.stigmergy.field.snapshots import checked_snapshot, sealed_snapshot
+
+__all__ = ["PheromoneField"]
+
+Field = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+
+# Deposits that wait are added before they take more memory than a small grid does.
+MOST_WAITING = 1 << 22
+
+
+class PheromoneField:
+    """Pheromones on a grid of one to three dimensions, with a fourth coordinate if wanted.
+
+    Every public call may be made from several threads at once.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Cells along the one to three axes, in the order (z, y, x) with the last axes present only.
+    channels : int or sequence of str, optional
+        Types of pheromone: how many, or their names.
+    layers : int, optional
+        Fourth coordinate of the grid: separate layers between which nothing diffuses.
+    boundaries : optional
+        As `boundary_codes` takes them.
+    spacing : float or sequence of float, optional
+        Size of a cell along all axes or each of them, > 0. Positions are in cells nevertheless.
+    diffusion, evaporation : float, sequence of float or mapping, optional
+        D in length² per time and k per time, for all channels, each, or by name.
+    activation_energy : float, sequence of float or mapping, optional
+        E of the Arrhenius law of evaporation, J/mol.
+    temperature, reference_temperature : float, optional
+        In kelvin; k is the rate at the reference temperature.
+    device : {"auto", "cpu", "cuda"}, optional
+        Where the amounts live. On a GPU they stay there between calls and are copied to the host
+        only when they are read.
+
+    Attributes
+    ----------
+    metrics : OperationMetrics
+        What the operations have cost so far.
+
+    Raises
+    ------
+    InputError
+        A parameter is not allowed; the message says what is.
+    DeviceError
+        "cuda" was asked for and is not usable.
+
+    Examples
+    --------
+    >>> field = PheromoneField((5, 5), ["food"], diffusion=0.1, evaporation=0.0)
+    >>> field.deposit([[2.0, 2.0]], 1.0, channel="food")
+    >>> field.step(dt=1.0)
+    >>> field.sense([[2.0, 2.0], [2.0, 3.0]], channel="food").round(3).tolist()
+    [0.6000000238418579, 0.10000000149011612]
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        channels: int | Sequence[str] = 8,
+        *,
+        layers: int = 1,
+        boundaries: Sides | Mapping[str, Sides] = "reflecting",
+        spacing: float | Sequence[float] = 1.0,
+        diffusion: PerChannel = 0.1,
+        evaporation: PerChannel = 0.01,
+        activation_energy: PerChannel = 0.0,
+        temperature: float = 298.15,
+        reference_temperature: float = 298.15,
+        device: Device = "auto",
+    ) -> None:
+        self._shape = _checked_shape(shape)
+        self._table = channel_table(
+            channels,
+            diffusion=diffusion,
+            evaporation=evaporation,
+            activation_energy=activation_energy,
+            reference_temperature=reference_temperature,
+        )
+        self._layers = int(positive("layers", layers))
+        self._codes = boundary_codes(boundaries)
+        # An axis that is not there has no edge that anything could pass.
+        self._codes[: 3 - len(self._shape)] = boundary_codes()[0]
+        self._spacing = _checked_spacing(spacing, len(self._shape))
+        self._temperature = positive("temperature", temperature)
+        self._table.evaporation_at(self._temperature)
+        self._time = 0.0
+        self._lock = threading.RLock()
+        self._waiting: list[tuple[NDArray[np.int64], Float64Array]] = []
+        self.metrics = OperationMetrics()
+        planes = len(self._table.names) * self._layers
+        grid_shape = (planes, *(1,) * (3 - len(self._shape)), *self._shape)
+        self._device = resolve(device, size=int(np.prod(grid_shape)))
+        self._grid = _grid(self._device, grid_shape, self._codes)
+
+    # -- what it is -----------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Cells along each axis."""
+        return self._shape
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels."""
+        return self._table.names
+
+    @property
+    def layers(self) -> int:
+        """Layers of each channel."""
+        return self._layers
+
+    @property
+    def device(self) -> str:
+        """Where the amounts live: "cpu" or "cuda"."""
+        return self._device
+
+    @property
+    def time(self) -> float:
+        """Time that has passed in the field."""
+        return self._time
+
+    @property
+    def temperature(self) -> float:
+        """Temperature in kelvin; it may be set."""
+        return self._temperature
+
+    @temperature.setter
+    def temperature(self, kelvin: float) -> None:
+        with self._lock:
+            self._table.evaporation_at(kelvin)
+            self._temperature = float(kelvin)
+
+    @property
+    def diffusion(self) -> Float64Array:
+        """D of each channel, length² per time."""
+        return self._table.diffusion.copy()
+
+    @property
+    def evaporation(self) -> Float64Array:
+        """k of each channel at the present temperature, per time."""
+        return self._table.evaporation_at(self._temperature)
+
+    @property
+    def largest_step(self) -> float:
+        """The longest stable `dt` of `step`; infinite without diffusion."""
+        return largest_step(self._table.diffusion, self._spacing, len(self._shape))
+
+    # -- amounts --------------------------------------------------------------------------------
+
+    @property
+    def amounts(self) -> Field:
+        """A copy of all amounts.
+
+        Shape (channels, layers, *shape), without the axis of layers where there is only one.
+        """
+        return self.view().copy()
+
+    def view(self) -> Field:
+        """Return the amounts as a read-only array, without a copy where they live on the CPU.
+
+        Returns
+        -------
+        ndarray of float32, shape as `amounts`
+            Valid until the field is changed.
+        """
+        with self._lock:
+            values = self._settled().read().reshape(self._public_shape()).view()
+        values.flags.writeable = False
+        return values
+
+    def replace(self, amounts: ArrayLike) -> None:
+        """Overwrite all amounts.
+
+        Parameters
+        ----------
+        amounts : array-like of float32, shape as `amounts`
+            Finite.
+
+        Raises
+        ------
+        InputError
+            The shape differs or an amount is not finite; the field is unchanged.
+        """
+        values = np.ascontiguousarray(amounts, np.float32)
+        if values.shape != self._public_shape():
+            raise InputError(f"amounts: shape {values.shape} is not {self._public_shape()}")
+        if not np.isfinite(values).all():
+            raise InputError("amounts: not all are finite")
+        with self._lock:
+            self._waiting.clear()
+            self._grid.write(values.reshape(self._grid_shape()))
+
+    def mass(self, channel: int | str | None = None) -> float:
+        """Return the sum of all amounts, or of a channel's, in double precision."""
+        values = self.view()
+        if channel is not None:
+            values = values[self._table.index(channel)]
+        return float(values.sum(dtype=np.float64))
+
+    def deposit(
+        self,
+        positions: ArrayLike,
+        amounts: ArrayLike = 1.0,
+        *,
+        channel: int | str = 0,
+        layer: int = 0,
+    ) -> None:
+        """Add amounts to the cells at positions.
+
+        The cost does not depend on the size of the grid. All deposits between two steps or
+        readings are summed exactly and added to each cell with one rounding, so that the result
+        does not depend on their order or on the threads they come from (up to 4,194,304 of them).
+
+        Parameters
+        ----------
+        positions : array-like of float, shape (..., d)
+            In cells; cell i covers [i − ½, i + ½). Taken modulo the size along periodic axes.
+        amounts : array-like of float, shape (...) or ()
+            0 to 1e30.
+        channel : int or str, optional
+            Index or name.
+        layer : int, optional
+            Fourth coordinate.
+
+        Raises
+        ------
+        InputError
+            A position is outside or NaN, or an amount is not allowed; nothing is deposited.
+        """
+        points = _points(positions, len(self._shape))
+        added = checked_amounts(
+            np.reshape(amounts, -1) if np.ndim(amounts) else amounts, len(points)
+        )
+        cells = cells_at(points, self._shape, self._codes)
+        cells += self._plane(channel, layer) * int(np.prod(self._shape))
+        with self._lock:
+            self._waiting.append((cells, added))
+            if sum(len(one) for one, _ in self._waiting) >= MOST_WAITING:
+                self._settled()
+
+    def sense(self, positions: ArrayLike, *, channel: int | str = 0, layer: int = 0) -> Field:
+        """Read the field at positions by multilinear interpolation, in O(k) for k positions.
+
+        Parameters
+        ----------
+        positions : array-like of float, shape (..., d)
+            In cells, as for `deposit`. Between the outermost cells' centres and the edge the
+            boundary's value one cell outside is used.
+        channel : int or str, optional
+            Index or name.
+        layer : int, optional
+            Fourth coordinate.
+
+        Returns
+        -------
+        ndarray of float32, shape (...)
+
+        Raises
+        ------
+        InputError
+            A position is outside or NaN.
+        """
+        points = _points(positions, len(self._shape))
+        cells_at(points, self._shape, self._codes)
+        padded = np.zeros((len(points), 3))
+        padded[:, 3 - len(self._shape) :] = points
+        with self._lock:
+            grid = self._settled()
+            moved = sense_bytes(len(points), len(self._shape))
+            with self.metrics.measure("sense", moved, grid.wait):
+                values: Field = grid.sense(self._plane(channel, layer), padded)
+        return values.reshape(np.shape(positions)[:-1])
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def step(self, n: int = 1, *, dt: float = 1.0) -> None:
+        """Take explicit steps of diffusion and evaporation.
+
+        Parameters
+        ----------
+        n : int, optional
+            Steps, at least 0.
+        dt : float, optional
+            Length of each, at most `largest_step`.
+
+        Raises
+        ------
+        InputError
+            `n` is negative, or the step is not stable; the field is unchanged.
+        """
+        if n < 0:
+            raise InputError(f"n is {n}; allowed: at least 0")
+        with self._lock:
+            rates = self._step_rates(dt)
+            grid = self._settled()
+            with self.metrics.measure("step", step_bytes(self._size(), n), grid.wait):
+                grid.step(rates, n)
+            self._time += n * dt
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return everything as arrays, for `restore` or `numpy.savez`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            With a version and a checksum.
+        """
+        with self._lock:
+            parts = self._identity() | {
+                "amounts": self._settled().read(),
+                "diffusion": self._table.diffusion,
+                "evaporation": self._table.evaporation,
+                "activation_energy": self._table.activation_energy,
+                "reference_temperature": self._table.reference_temperature,
+                "temperature": self._temperature,
+                "time": self._time,
+            }
+            return sealed_snapshot(parts)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over amounts, coefficients, temperature and time of a snapshot, bit for bit.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            What `snapshot` gave, or `numpy.load` of a file with it.
+
+        Raises
+        ------
+        InputError
+            It is damaged, of another format or version, or of a field with another grid; the field
+            is unchanged.
+        """
+        parts = checked_snapshot(state)
+        for name, own in self._identity().items():
+            if not np.array_equal(parts[name], np.asarray(own)):
+                raise InputError(f"snapshot: {name} is {parts[name].tolist()}, not {own}")
+        if parts["amounts"].shape != self._grid_shape():
+            raise InputError(f"snapshot: amounts are of shape {parts['amounts'].shape}")
+        table = channel_table(
+            self._table.names,
+            diffusion=parts["diffusion"],
+            evaporation=parts["evaporation"],
+            activation_energy=parts["activation_energy"],
+            reference_temperature=float(parts["reference_temperature"]),
+        )
+        temperature, time = float(parts["temperature"]), float(parts["time"])
+        table.evaporation_at(temperature)
+        with self._lock:
+            self._waiting.clear()
+            self._grid.write(parts["amounts"])
+            self._table, self._temperature, self._time = table, temperature, time
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what a snapshot must have in common with the field that it is restored to."""
+        return {
+            "shape": self._shape,
+            "channels": self._table.names,
+            "layers": self._layers,
+            "boundaries": self._codes.tolist(),
+            "spacing": self._spacing.tolist(),
+        }
+
+    def _settled(self) -> HostGrid:
+        """Add the deposits that wait and return the grid; the lock is held."""
+        if self._waiting:
+            cells, amounts = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+            moved = deposit_bytes(len(cells))
+            with self.metrics.measure("deposit", moved, self._grid.wait):
+                self._grid.add(cells, amounts)
+            self._waiting.clear()
+        return self._grid
+
+    def _step_rates(self, dt: float) -> Field:
+        """Return the coefficients of a step for each plane."""
+        evaporation = self._table.evaporation_at(self._temperature)
+        rates = step_rates(self._table.diffusion, evaporation, dt, self._spacing, len(self._shape))
+        return np.repeat(rates, self._layers, axis=0)
+
+    def _plane(self, channel: int | str, layer: int) -> int:
+        if not 0 <= layer < self._layers:
+            raise InputError(f"layer: {layer} is not within 0 to {self._layers - 1}")
+        return self._table.index(channel) * self._layers + layer
+
+    def _size(self) -> int:
+        return len(self._table.names) * self._layers * int(np.prod(self._shape))
+
+    def _grid_shape(self) -> tuple[int, ...]:
+        planes = len(self._table.names) * self._layers
+        return (planes, *(1,) * (3 - len(self._shape)), *self._shape)
+
+    def _public_shape(self) -> tuple[int, ...]:
+        layers = () if self._layers == 1 else (self._layers,)
+        return (len(self._table.names), *layers, *self._shape)
+
+
+def _grid(device: str, shape: tuple[int, ...], codes: NDArray[np.int64]) -> HostGrid:
+    return HostGrid(shape, codes)
+
+
+def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    sizes = (shape,) if isinstance(shape, int) else tuple(map(int, shape))
+    if not 1 <= len(sizes) <= 3 or min(sizes) < 0:
+        raise InputError(f"shape: {sizes} is not one to three sizes of at least 0")
+    return sizes
+
+
+def _checked_spacing(spacing: float | Sequence[float], dimensions: int) -> Float64Array:
+    sizes = np.ones(3)
+    given = np.asarray(spacing, np.float64)
+    if given.shape not in ((), (dimensions,)):
+        raise InputError(f"spacing: shape {given.shape} is neither () nor ({dimensions},)")
+    sizes[3 - dimensions :] = given
+    for size in sizes.tolist():
+        positive("spacing", size)
+    return sizes
+
+
+def _points(positions: ArrayLike, dimensions: int) -> Float64Array:
+    points = np.asarray(positions, np.float64)
+    if points.ndim == 0 or points.shape[-1] != dimensions:
+        raise InputError(f"positions: shape {points.shape} is not (..., {dimensions})")
+    return points.reshape(-1, dimensions)
