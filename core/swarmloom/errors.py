@@ -54,6 +54,16 @@ class StoreError(SwarmloomError):
     exit_code = 4
 
 
+class TraceStoreError(SwarmloomError):
+    """A trace store's file cannot be read or written; what it held is left as it was."""
+
+    exit_code = 4
+
+
+class TraceStoreLockedError(TraceStoreError):
+    """Another process kept a trace store locked for longer than one was willing to wait."""
+
+
 class BudgetExceededError(SwarmloomError):
     """A hard limit on calls, cost or seconds has been reached."""
 

@@ -1,0 +1,178 @@
+"""A board of tasks that agents take one by one, each done once."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from swarmloom.errors import TraceStoreError
+from swarmloom_protocols.checks import positive
+from swarmloom_protocols.stigmergy.traces.channels import name
+from swarmloom_protocols.stigmergy.traces.claims import Claim
+from swarmloom_protocols.stigmergy.traces.records import ClaimBook
+
+__all__ = ["WorkBoard"]
+
+# A claim is renewed when a third of its time is over, so that two attempts may fail.
+_RENEWALS_PER_TTL = 3.0
+
+
+class WorkBoard:
+    """Tasks of which each is held by one agent at a time and recorded once.
+
+    Made by `TraceStore.board`; boards of the same name and store are the same board.
+
+    Parameters
+    ----------
+    book : ClaimBook
+    clock : callable
+        Seconds.
+    name : str
+    """
+
+    def __init__(self, book: ClaimBook, clock: Callable[[], float], name: str) -> None:
+        self._book, self._clock, self.name = book, clock, name
+
+    def add(self, ids: Iterable[Hashable]) -> int:
+        """Put tasks on the board, in this order; those that are there already stay as they are.
+
+        Parameters
+        ----------
+        ids : iterable of hashable
+
+        Returns
+        -------
+        int
+            How many were new.
+        """
+        return self._book.add(self.name, list(ids))
+
+    def next(self, agent: str, ttl: float, *, now: float | None = None) -> Claim | None:
+        """Claim the first task that nobody holds.
+
+        Parameters
+        ----------
+        agent : str
+        ttl : float
+            Seconds, above 0, after which others may take the task over.
+        now : float, optional
+            The clock's time by default.
+
+        Returns
+        -------
+        Claim or None
+            None if every task is held or done.
+
+        Raises
+        ------
+        InputError
+            If `agent` is empty or `ttl` not finite and positive.
+        """
+        name("agent", agent)
+        when = self._clock() if now is None else now
+        grant = self._book.next(self.name, agent, when, when + positive("ttl", ttl))
+        return None if grant is None else Claim(self._book, self._clock, self.name, agent, grant)
+
+    def work(
+        self,
+        agent: str,
+        ttl: float,
+        *,
+        renewals: int = 100,
+        poll: float = 0.05,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Iterator[Claim]:
+        """Yield claims until every task of the board is done.
+
+        While others hold the last tasks it waits: for their results, or for their claims to end. A
+        claim that was not finished when the next one is asked for is given back.
+
+        Parameters
+        ----------
+        agent : str
+        ttl : float
+            Seconds after which others may take over a task whose worker is gone.
+        renewals : int
+            How often a claim is renewed in the background while its task is worked on, each time
+            after a third of `ttl`; 0: never. A worker that hangs loses its task after that.
+        poll : float
+            Longest time to wait before looking again, in seconds.
+        sleep : callable
+            Waits that many seconds.
+
+        Yields
+        ------
+        Claim
+
+        Raises
+        ------
+        InputError
+            As for `next`.
+        """
+        while True:
+            claim = self.next(agent, ttl)
+            if claim is not None:
+                with _kept_alive(claim, ttl, renewals):
+                    yield claim
+            elif not (wait := self._wait(poll)):
+                return
+            else:
+                sleep(wait)
+
+    def results(self) -> dict[Hashable, Any]:
+        """Give the results of the tasks that are done, in the order of the board."""
+        return {key: json.loads(text) for key, text in self._book.results(self.name)}
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks nobody holds and are not done."""
+        return self._book.counts(self.name, self._clock()).waiting
+
+    @property
+    def held(self) -> int:
+        """How many tasks are being worked on."""
+        return self._book.counts(self.name, self._clock()).held
+
+    @property
+    def done(self) -> int:
+        """How many tasks have a result."""
+        return self._book.counts(self.name, self._clock()).done
+
+    def _wait(self, poll: float) -> float:
+        """Seconds until it is worth looking again; 0 when everything is done."""
+        now = self._clock()
+        counts = self._book.counts(self.name, now)
+        if not counts.waiting + counts.held:
+            return 0.0
+        end = self._book.next_end(self.name, now)
+        return poll if end is None else min(poll, max(end - now, 1e-3))
+
+
+@contextmanager
+def _kept_alive(claim: Claim, ttl: float, renewals: int) -> Iterator[None]:
+    """Renew a claim in the background until the block ends; give it back unless it is done."""
+    stop = threading.Event()
+    keeper = threading.Thread(target=_renew, args=(claim, ttl, renewals, stop), daemon=True)
+    if renewals:
+        keeper.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if renewals:
+            keeper.join()
+        claim.release()
+
+
+def _renew(claim: Claim, ttl: float, renewals: int, stop: threading.Event) -> None:
+    for _ in range(renewals):
+        if stop.wait(ttl / _RENEWALS_PER_TTL):
+            return
+        # A store that cannot be reached now may be the next time.
+        with suppress(TraceStoreError):
+            if not claim.renew(ttl):
+                return
