@@ -1,0 +1,35 @@
+"""Anisotropic and Perona–Malik diffusion, reactions, presets, gradient fields."""
+
+import numpy as np
+
+from swarmloom_protocols.stigmergy.field.anisotropic import anisotropic_steps
+from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
+from tests.naive import anisotropic as naive_anisotropic
+from tests.protocols.cuda_cases.case import Case
+
+PACKAGE = "swarmloom_protocols.stigmergy.field"
+SIDES = {"y": "periodic", "x": ("reflecting", "absorbing")}
+
+
+def plane(rng, size, *leading):
+    width = min(size, 16)
+    return rng.random((*leading, size // max(width, 1), width)).astype(np.float32)
+
+
+def tensor_field(rng, size):
+    start = plane(rng, size)
+    tensors = np.zeros((*start.shape, 2, 2))
+    tensors[..., 0, 1] = tensors[..., 1, 0] = rng.uniform(-0.5, 0.5, start.shape)
+    tensors[..., 0, 0], tensors[..., 1, 1] = rng.uniform(0.5, 1.0, (2, *start.shape))
+    return start, tensors, SIDES, 0.15, 2
+
+
+def naive_anisotropic_steps(start, tensors, sides, dt, steps):
+    return naive_anisotropic.anisotropic_steps(start, tensors, boundary_codes(sides), dt, steps)
+
+
+CASES = {
+    f"{PACKAGE}.anisotropic_cuda.anisotropic": Case(
+        anisotropic_steps, naive_anisotropic_steps, tensor_field
+    ),
+}
