@@ -4,6 +4,7 @@ import numpy as np
 
 from swarmloom_protocols.stigmergy.field.anisotropic import anisotropic_steps
 from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
+from swarmloom_protocols.stigmergy.field.perona_malik import perona_malik_steps
 from tests.naive import anisotropic as naive_anisotropic
 from tests.protocols.cuda_cases.case import Case
 
@@ -28,8 +29,21 @@ def naive_anisotropic_steps(start, tensors, sides, dt, steps):
     return naive_anisotropic.anisotropic_steps(start, tensors, boundary_codes(sides), dt, steps)
 
 
+def noise(rng, size):
+    conductance = ["exponential", "rational", "constant"][size % 3]
+    return plane(rng, size), conductance, 0.4, 1.3, 0.15, 2, SIDES
+
+
+def naive_perona_malik_steps(start, conductance, threshold, rate, dt, steps, sides):
+    settings = boundary_codes(sides), conductance, threshold, rate, dt, steps
+    return naive_anisotropic.perona_malik_steps(start, *settings)
+
+
 CASES = {
     f"{PACKAGE}.anisotropic_cuda.anisotropic": Case(
         anisotropic_steps, naive_anisotropic_steps, tensor_field
+    ),
+    f"{PACKAGE}.perona_malik_cuda.perona_malik": Case(
+        perona_malik_steps, naive_perona_malik_steps, noise
     ),
 }

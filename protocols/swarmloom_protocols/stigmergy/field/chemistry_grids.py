@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import map_bands
 from swarmloom.errors import InputError
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING
 
 __all__ = [
     "Field",
@@ -21,6 +22,7 @@ __all__ = [
     "grid_view",
     "iterate",
     "iterate_on_gpu",
+    "spread_axes",
 ]
 
 Field = NDArray[np.float32]
@@ -99,6 +101,19 @@ def checked_steps(steps: int) -> int:
     if steps != int(steps) or steps < 0:
         raise InputError(f"steps is {steps}; allowed: whole numbers from 0")
     return int(steps)
+
+
+def spread_axes(volume: tuple[int, ...], codes: NDArray[np.int64]) -> int:
+    """Count the axes of a (Z, Y, X) grid that something can flow along, at least 1.
+
+    A plane has no z, whatever its boundaries; a single row or column loses through absorbing sides.
+    """
+    absorbing = (codes == ABSORBING).any(axis=1).tolist()
+    flows = [
+        n > 1 or (open_end and axis > 0)
+        for axis, (n, open_end) in enumerate(zip(volume, absorbing, strict=True))
+    ]
+    return max(1, sum(flows))
 
 
 def iterate(step: Step, field: Field, steps: int) -> Field:
