@@ -1,0 +1,236 @@
+"""Swarms that lay the trails they follow: Physarum transport networks after Jones (2010)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from swarmloom.device import Device, resolve
+from swarmloom.errors import InputError
+from swarmloom_protocols.checks import row
+from swarmloom_protocols.stigmergy.field.boundaries import Sides
+from swarmloom_protocols.stigmergy.physarum.agent_kernels import CELL
+from swarmloom_protocols.stigmergy.physarum.agents import (
+    directions,
+    pack,
+    places_of,
+    positions_of,
+    unit_vectors,
+    unpack,
+)
+from swarmloom_protocols.stigmergy.physarum.settings import Settings, checked_shape, mirrors
+from swarmloom_protocols.stigmergy.physarum.snapshots import restore, snapshot
+from swarmloom_protocols.stigmergy.physarum.surroundings import (
+    checked_trail,
+    checked_walls,
+    food_supply,
+    links_of,
+    open_places,
+    outside_walls,
+)
+from swarmloom_protocols.stigmergy.physarum.world import World, advance
+
+__all__ = ["PhysarumSwarm"]
+
+MOST_AGENTS = (1 << 31) - 256
+
+
+class PhysarumSwarm:
+    """Agents on a grid that sense a trail at three places, turn to it, move and add to it.
+
+    Each step, every agent compares the trail in front with that at its left and right, turns
+    towards the strongest (to a random side where both sides beat the front), moves and deposits.
+    Then food gives off trail, a 3 × 3 mean filter spreads the trail, and a share of it is lost.
+
+    Parameters
+    ----------
+    n : int
+        Agents.
+    shape : (int, int)
+        Height and width of the grid in cells, 1 to 16383 each.
+    sensor_angle : float
+        Between the sensor in front and those at the sides, in radians, 0 to π.
+    sensor_distance : float
+        From agent to sensors, in cells, at most the shorter side of the grid.
+    turn_angle : float
+        Of one turn, in radians, 0 to π.
+    step_size : float
+        Of one move, in cells, at most the shorter side of the grid.
+    deposit : float
+        Trail that an agent leaves in the cell it enters, ≥ 0.
+    decay : float
+        Share of the trail lost in a step, 0 to 1.
+    diffusion : float
+        Share of the mean filter applied in a step: 1 replaces each cell by the mean of its 3 × 3
+        neighbourhood, 0 leaves it alone. No value in [0, 1] is unstable.
+    boundaries : str, pair or mapping
+        "periodic" or "reflecting", or a mapping of "y" and "x" to either.
+    food : array_like, shape (K, 3), optional
+        Rows (y, x, amount): a cell, and the trail it gives off in a step.
+    walls : array_like of bool, of `shape`, optional
+        Cells that neither agents nor trail enter. An agent whose step ends in one stays where it
+        is, deposits nothing and takes a random direction.
+    trail : array_like of float, of `shape`, optional
+        Trail to begin with; none by default.
+    positions : array_like, shape (n, 2), optional
+        (y, x) in cells, cell i covers [i - ½, i + ½); drawn evenly over the open cells by default.
+    headings : array_like, shape (n, 2), optional
+        (y, x) of any length; drawn evenly over all directions by default.
+    seed : int or numpy.random.Generator
+        Of all that is random. One seed gives the same numbers on every device and any number of
+        threads.
+    device : {"auto", "cpu", "cuda"}
+        Where `step` computes.
+
+    Raises
+    ------
+    InputError
+        A parameter is out of its range, not finite or of the wrong shape.
+
+    Notes
+    -----
+    After J. Jones, "Characteristics of pattern formation and evolution in approximations of
+    Physarum transport networks", Artificial Life 16 (2010) 127-153. Left out is its rule that a
+    cell holds one agent at most, which makes results depend on the order of the agents.
+
+    Positions are kept to 2⁻¹⁶ cells, headings to 2⁻²⁴. Not safe for use by several threads at
+    once; different swarms are.
+
+    Examples
+    --------
+    >>> swarm = PhysarumSwarm(1000, (64, 64), seed=1)
+    >>> swarm.step(10)
+    >>> swarm.trail.shape
+    (64, 64)
+    """
+
+    def __init__(
+        self,
+        n: int,
+        shape: Sequence[int],
+        *,
+        sensor_angle: float = math.pi / 4,
+        sensor_distance: float = 9.0,
+        turn_angle: float = math.pi / 4,
+        step_size: float = 1.0,
+        deposit: float = 5.0,
+        decay: float = 0.1,
+        diffusion: float = 1.0,
+        boundaries: Sides | Mapping[str, Sides] = "periodic",
+        food: ArrayLike | None = None,
+        walls: ArrayLike | None = None,
+        trail: ArrayLike | None = None,
+        positions: ArrayLike | None = None,
+        headings: ArrayLike | None = None,
+        seed: int | np.random.Generator = 0,
+        device: Device = "auto",
+    ) -> None:
+        self.settings = Settings(
+            sensor_angle, sensor_distance, turn_angle, step_size, deposit, decay, diffusion
+        )
+        self.device: Device = device
+        self._shape = checked_shape(shape)
+        self.settings.check_reach(self._shape)
+        agents, mirror = _checked_agents(n), mirrors(boundaries)
+        rng = np.random.default_rng(seed)
+        closed = checked_walls(walls, self._shape)
+        food_cells, food_amounts = food_supply(food, self._shape, closed)
+        if positions is None:
+            positions = open_places(rng, agents, closed, self._shape)
+        if headings is None:
+            headings = directions(1 << 16)[:, rng.integers(1 << 16, size=agents)].T
+        self._world = World(
+            agents=agents,
+            places=pack(outside_walls(places_of(positions, agents, self._shape), closed)),
+            headings=pack(unit_vectors(headings, agents)),
+            trail=checked_trail(trail, self._shape, closed),
+            walls=closed,
+            links=links_of(closed, mirror),
+            food_cells=food_cells,
+            food_amounts=food_amounts,
+            motion=self.settings.motion(),
+            rates=self.settings.rates(),
+            frame=np.array(
+                [self._shape[0] * CELL, self._shape[1] * CELL, *mirror, self._shape[1]], np.int32
+            ),
+            directions=directions(),
+            seed=np.uint32(rng.integers(1 << 32)),
+            step=0,
+        )
+
+    def step(self, n: int = 1) -> None:
+        """Take n steps (≥ 0).
+
+        Raises
+        ------
+        InputError
+            n is negative, or `device` is unknown.
+        DeviceError
+            `device` is "cuda" and there is none.
+        """
+        steps = row("n", n)
+        if resolve(self.device, size=self._world.agents) == "cuda":
+            from swarmloom_protocols.stigmergy.physarum.world_cuda import advance_on_gpu
+
+            advance_on_gpu(self._world, steps)
+        else:
+            advance(self._world, steps)
+
+    @property
+    def n(self) -> int:
+        """How many agents there are."""
+        return self._world.agents
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the grid, in cells."""
+        return self._shape
+
+    @property
+    def steps(self) -> int:
+        """How many steps have been taken."""
+        return self._world.step
+
+    @property
+    def trail(self) -> NDArray[np.float32]:
+        """The trail, shape (height, width), as a view that cannot be written to."""
+        view = self._world.trail.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Positions (y, x) of the agents in cells, shape (n, 2); a copy."""
+        return positions_of(unpack(self._world.places, self.n))
+
+    @property
+    def headings(self) -> NDArray[np.float32]:
+        """Unit vectors (y, x) of the agents, shape (n, 2); a copy."""
+        return np.ascontiguousarray(unpack(self._world.headings, self.n).T)
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give what changes in a step, as arrays and numbers, for `restore`."""
+        return snapshot(self._world)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a snapshot of a swarm of this size; parameters and surroundings stay.
+
+        Raises
+        ------
+        InputError
+            The snapshot is of another version, size or kind, or holds what cannot be; nothing has
+            been changed.
+        """
+        restore(self._world, state)
+
+
+def _checked_agents(n: int) -> int:
+    if not (isinstance(n, (int, np.integer)) and 0 <= n <= MOST_AGENTS):
+        raise InputError(f"n: {n!r}; allowed: 0 to {MOST_AGENTS} agents")
+    return int(n)
