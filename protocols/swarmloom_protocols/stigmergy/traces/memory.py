@@ -128,7 +128,7 @@ class MemoryBackend:
     def contents(self) -> Contents:
         """Give everything."""
         with self._lock:
-            rows = [row for _, row in sorted((row[3][3], row) for row in self._from_all(-1))]
+            rows = sorted(self._from_all(-1), key=lambda row: row[3][3])
             log = [(key, name, who, x, t, meta) for _, key, name, who, x, t, meta in self._log]
             items, token = self.claims.items()
             return Contents(self.channels(), rows, log, items, token)

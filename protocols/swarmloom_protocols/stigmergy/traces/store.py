@@ -12,13 +12,14 @@ import json
 import math
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias, Unpack
 
 import numpy as np
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import positive
+from swarmloom_protocols.checks import between, positive
 from swarmloom_protocols.stigmergy.traces.board import WorkBoard
 from swarmloom_protocols.stigmergy.traces.channels import (
     BAD,
@@ -36,6 +37,7 @@ from swarmloom_protocols.stigmergy.traces.keys import json_text
 from swarmloom_protocols.stigmergy.traces.memory import MemoryBackend
 from swarmloom_protocols.stigmergy.traces.readings import reading
 from swarmloom_protocols.stigmergy.traces.records import Backend, Change, Deposit, Reading, Trace
+from swarmloom_protocols.stigmergy.traces.snapshots import contents, state
 
 __all__ = ["TraceStore", "Trust", "steady_clock"]
 
@@ -43,6 +45,9 @@ Trust: TypeAlias = Mapping[str, float] | Literal["learned"]
 
 
 _ANY: Final = object()
+
+# SQLite counts its waiting in milliseconds of 32 bits.
+_LONGEST_WAIT = 1e6
 
 _STARTED = time.time() - time.monotonic()
 
@@ -97,6 +102,47 @@ class TraceStore:
         self._clock = steady_clock if clock is None else clock
         self._credence = Credence(self._backend, self._definition)
         self._channels: dict[str, Channel] = {}
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        clock: Callable[[], float] | None = None,
+        timeout: float = 5.0,
+        log_size: int = 1000,
+    ) -> Self:
+        """Open a store in a SQLite file, which any number of processes can share.
+
+        Keys must be text, numbers, booleans, None, bytes, or tuples of these.
+
+        Parameters
+        ----------
+        path : str or Path
+            Made when there is none; its folder must exist.
+        clock : callable, optional
+            Returns seconds; `time.time` by default, which all processes of a machine share.
+        timeout : float
+            Seconds (≥ 0) to wait while another process writes.
+        log_size : int
+            Deposits that the log keeps (≥ 1), fixed when the store is made.
+
+        Returns
+        -------
+        TraceStore
+
+        Raises
+        ------
+        TraceStoreError
+            If the file is damaged, foreign, of a newer version or not to be written;
+            `TraceStoreLockedError` if another process keeps it locked. It is left as it was.
+        """
+        # Only those who keep a store in a file pay for SQLite's import.
+        from swarmloom_protocols.stigmergy.traces.sqlite import SqliteBackend
+
+        wait = between("timeout", timeout, 0.0, _LONGEST_WAIT)
+        backend = SqliteBackend(Path(path), wait, _whole(log_size))
+        return cls(backend, clock=time.time if clock is None else clock)
 
     # -- channels -------------------------------------------------------------------------------
 
@@ -365,6 +411,41 @@ class TraceStore:
             How many were dropped.
         """
         return self._backend.sweep(self._clock() if now is None else _finite("now", now))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give everything that is stored, ready for JSON.
+
+        Returns
+        -------
+        dict
+            What `restore` takes, of either kind of store. Equal stores give equal snapshots.
+
+        Raises
+        ------
+        InputError
+            If a key is of a type that cannot be written.
+        """
+        return state(self._backend.contents())
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Hold what a snapshot holds, and nothing else.
+
+        To those who follow `changes` every trail has changed. Fencing tokens never go back. Other
+        processes that have the store open have to open it again, for they know its channels.
+
+        Parameters
+        ----------
+        saved : mapping
+            What `snapshot` gave.
+
+        Raises
+        ------
+        InputError
+            If it is no snapshot, of another version, or damaged. The store stays as it was.
+        """
+        self._backend.replace(contents(saved))
+        self._channels.clear()
+        self._credence.forget()
 
     def close(self) -> None:
         """Let go of the file, if there is one."""
