@@ -1,11 +1,13 @@
-"""Colonies: navigation fields."""
+"""Colonies: navigation fields, foraging."""
 
+import dataclasses
 import math
 
 import numpy as np
 
+from swarmloom_protocols.stigmergy.colonies.foraging import Foragers, forage_worlds
 from swarmloom_protocols.stigmergy.colonies.wayfinding import navigation_field
-from tests.naive import wayfinding
+from tests.naive import foraging, wayfinding
 from tests.protocols.cuda_cases.case import Case
 
 
@@ -23,8 +25,40 @@ def labyrinth(rng, size):
     return walls, np.array([(0, 1)]), smoothing, rng.uniform(1.0, 4.0, walls.shape)
 
 
+def in_one(arrays):
+    return np.concatenate([np.asarray(array, np.float64).reshape(-1) for array in arrays])
+
+
+def harvest(food, foragers, steps, seed, device):
+    found = forage_worlds(food, foragers, steps, np.random.default_rng(seed), device=device)
+    return in_one(getattr(found, field.name) for field in dataclasses.fields(found))
+
+
+def naive_harvest(food, foragers, steps, seed):
+    return in_one(foraging.forage_worlds(food, foragers, steps, np.random.default_rng(seed)))
+
+
+def ants_that(strategy):
+    def arguments(rng, size):
+        food = rng.integers(0, 3, (2, 5, 7))
+        ants = 1 + min(size, 300) // 30
+        foragers = Foragers(strategy=strategy, ants=ants, nest_radius=1.5, faintest=0.01)
+        return food, foragers, 12, int(rng.integers(2**32))
+
+    return arguments
+
+
 CASES = {
     "swarmloom_protocols.stigmergy.colonies.wayfinding_cuda.relax": Case(
         potential, wayfinding.navigation_field, labyrinth
+    ),
+    "swarmloom_protocols.stigmergy.colonies.foraging_cuda.move": Case(
+        harvest, naive_harvest, ants_that("levy")
+    ),
+    "swarmloom_protocols.stigmergy.colonies.foraging_cuda.settle": Case(
+        harvest, naive_harvest, ants_that("correlated")
+    ),
+    "swarmloom_protocols.stigmergy.colonies.foraging_cuda.spread": Case(
+        harvest, naive_harvest, ants_that("trail")
     ),
 }

@@ -37,7 +37,7 @@ def move_cost(costs: Floats, cell: int, move: int, moves: Cells, lengths: Floats
     lengths : ndarray of float64, shape (directions,)
         Length of each move.
     """
-    cost = 0.5 * lengths[move] * (costs[cell] + costs[cell + moves[move, 0]])
+    cost: float = 0.5 * lengths[move] * (costs[cell] + costs[cell + moves[move, 0]])
     if move >= FIRST_DIAGONAL:
         # A wall at either side closes the diagonal: nobody squeezes past a corner.
         sides = costs[cell + moves[move, 1]] + costs[cell + moves[move, 2]]

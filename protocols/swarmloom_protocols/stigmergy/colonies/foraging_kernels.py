@@ -1,0 +1,387 @@
+"""Kernels of foraging ants: one ant's step, what it settles with its cell, one step of the trail.
+
+All of a step's ants read the trail as the step before left it. Marks are counted in integers, and
+a cell gives one item a step, to its claimant of the lowest number: the result depends neither on
+the order of the ants nor on the device.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarmloom.denormals import flush_float32
+from swarmloom.jit import kernel
+from swarmloom.random_streams32 import uniform32, uniform_pair32
+
+__all__ = [
+    "CORRELATED",
+    "FULL_TURN",
+    "LEVY",
+    "NOBODY",
+    "TRAIL",
+    "forage",
+    "move_ant",
+    "settle_ant",
+    "trail_cell",
+]
+
+Ints = NDArray[np.int32]
+Float32s = NDArray[np.float32]
+
+CORRELATED, LEVY, TRAIL = 0, 1, 2
+# Headings are numbers of a table of unit vectors: the same on every device, without trigonometry.
+FULL_TURN = 256
+HEADING_MASK = FULL_TURN - 1
+HALF_TURN = FULL_TURN // 2
+# 45°, where NetLogo's ants sniff and sense the nest.
+LOOK_ASIDE = FULL_TURN // 8
+SECOND_HALF = 1 << 31
+NOBODY = np.iinfo(np.int32).max
+LONGEST_FLIGHT = 1 << 20
+# Columns of the ants' integers.
+HEADING, CARRYING, FLIGHT = 0, 1, 2
+HALF_CELL: Any = np.float32(0.5)
+FOUR: Any = np.float32(4.0)
+ZERO: Any = np.float32(0.0)
+
+
+@kernel
+def _cell_of(position: float) -> int:
+    return math.floor(position + HALF_CELL)
+
+
+@kernel
+def _smell(trail: Float32s, y: float, x: float) -> Any:
+    row, column = _cell_of(y), _cell_of(x)
+    if 0 <= row < trail.shape[0] and 0 <= column < trail.shape[1]:
+        return trail[row, column]
+    return ZERO
+
+
+@kernel
+def _uphill(trail: Float32s, y: float, x: float, heading: int, table: Float32s) -> int:
+    """Return the heading of the strongest trail ahead or 45° aside; ahead where all are equal."""
+    best, strongest = heading, ZERO
+    for turn in (0, LOOK_ASIDE, -LOOK_ASIDE):
+        toward = (heading + turn) & HEADING_MASK
+        found = _smell(trail, y + table[toward, 2], x + table[toward, 3])
+        if found > strongest:
+            best, strongest = toward, found
+    return best
+
+
+@kernel
+def _homeward(y: float, x: float, nest: Float32s, heading: int, table: Float32s) -> int:
+    """Return which of ahead and 45° aside comes nearest to the nest."""
+    best, nearest = heading, np.inf
+    for turn in (0, LOOK_ASIDE, -LOOK_ASIDE):
+        toward = (heading + turn) & HEADING_MASK
+        # In float64 these squares are exact, whether or not a device fuses product and sum.
+        dy, dx = float(y + table[toward, 0] - nest[0]), float(x + table[toward, 1] - nest[1])
+        if dy * dy + dx * dx < nearest:
+            best, nearest = toward, dy * dy + dx * dx
+    return best
+
+
+@kernel
+def _wiggled(heading: int, chance: float, wiggle: Any) -> int:
+    turn = math.floor((2.0 * float(chance) - 1.0) * float(wiggle) + 0.5)
+    return (heading + turn) & HEADING_MASK
+
+
+@kernel
+def _flight_length(chance: float, exponent: float) -> int:
+    """Return a power-law length l ≥ 1, p(l) ~ l^−μ, by inversion; `exponent` is −1/(μ − 1)."""
+    length = math.exp(exponent * math.log(1.0 - float(chance)))
+    return int(min(length, LONGEST_FLIGHT))
+
+
+@kernel
+def _searching_heading(
+    ant: Ints,
+    y: float,
+    x: float,
+    strategy: int,
+    trail: Float32s,
+    table: Float32s,
+    numbers: Float32s,
+    exponent: float,
+    first: float,
+    second: float,
+) -> int:
+    """Choose where to search; `numbers` are wiggle and faintest trail followed."""
+    heading = int(ant[HEADING])
+    if strategy == LEVY:
+        if ant[FLIGHT] > 0:
+            ant[FLIGHT] -= 1
+            return heading
+        ant[FLIGHT] = _flight_length(second, exponent) - 1
+        return int(first * np.float32(FULL_TURN)) & HEADING_MASK
+    if strategy == TRAIL and _smell(trail, y, x) >= numbers[1]:
+        heading = _uphill(trail, y, x, heading, table)
+    return _wiggled(heading, first, numbers[0])
+
+
+@kernel
+def move_ant(
+    place: Float32s,
+    ant: Ints,
+    strategy: int,
+    trail: Float32s,
+    nest: Float32s,
+    table: Float32s,
+    numbers: Float32s,
+    exponent: float,
+    seed: int,
+    stream: int,
+    step: int,
+) -> int:
+    """Turn and move one ant; return the flat index of its cell.
+
+    Parameters
+    ----------
+    place : ndarray of float32, shape (2,)
+        (y, x), overwritten.
+    ant : ndarray of int32, shape (3,)
+        Heading, 1 for carrying, steps left of the flight; overwritten.
+    strategy : int
+        `CORRELATED`, `LEVY` or `TRAIL`.
+    trail : ndarray of float32, shape (height, width)
+        As the step before left it.
+    nest : ndarray of float32, shape (3,)
+        (y, x, radius).
+    table : ndarray of float32, shape (FULL_TURN, 4)
+        (y, x) of a step in each heading, and of where an ant sniffs.
+    numbers : ndarray of float32, shape (2,)
+        Largest turn of a wiggle, in headings, and faintest trail followed.
+    exponent : float
+        −1/(μ − 1) of Lévy flights.
+    seed, stream, step : int
+        Of the ant's random numbers.
+    """
+    first, second = uniform_pair32(seed, stream, step)
+    y, x = place[0], place[1]
+    if ant[CARRYING]:
+        homeward = _homeward(y, x, nest, int(ant[HEADING]), table)
+        heading = _wiggled(homeward, first, numbers[0])
+    else:
+        heading = _searching_heading(
+            ant, y, x, strategy, trail, table, numbers, exponent, first, second
+        )
+    y, x = y + table[heading, 0], x + table[heading, 1]
+    row, column = _cell_of(y), _cell_of(x)
+    if 0 <= row < trail.shape[0] and 0 <= column < trail.shape[1]:
+        place[0], place[1] = y, x
+    else:
+        # At the edge of the world an ant turns round, loses the step and ends its flight.
+        heading = (heading + HALF_TURN) & HEADING_MASK
+        ant[FLIGHT] = 0
+        row, column = _cell_of(place[0]), _cell_of(place[1])
+    ant[HEADING] = heading
+    return int(row * trail.shape[1] + column)
+
+
+@kernel
+def settle_ant(
+    number: int,
+    place: Float32s,
+    ant: Ints,
+    cell: int,
+    food: Ints,
+    claims: Ints,
+    nest: Float32s,
+    seed: int,
+    stream: int,
+    step: int,
+) -> int:
+    """Let an ant take what it claimed, or leave what it carries in the nest; return items left.
+
+    Parameters
+    ----------
+    number : int
+        Of the ant.
+    place, ant, nest
+        As for `move_ant`.
+    cell : int
+        Flat index of its cell.
+    food, claims : ndarray of int32, shape (cells,)
+        Items of each cell; lowest number of the ants that want one.
+    seed, stream, step : int
+        Of the random heading in which an ant leaves the nest.
+    """
+    if not ant[CARRYING]:
+        if claims[cell] == number:
+            food[cell] -= 1
+            ant[CARRYING] = 1
+            ant[HEADING] = (ant[HEADING] + HALF_TURN) & HEADING_MASK
+        return 0
+    dy, dx = place[0] - nest[0], place[1] - nest[1]
+    if dy * dy + dx * dx > nest[2] * nest[2]:
+        return 0
+    ant[CARRYING] = 0
+    ant[FLIGHT] = 0
+    # The upper half of the counters; the lower one is for moves.
+    chance = uniform32(seed, stream, step + SECOND_HALF)
+    ant[HEADING] = int(chance * np.float32(FULL_TURN)) & HEADING_MASK
+    return 1
+
+
+@kernel
+def trail_cell(trail: Float32s, row: int, column: int, marks: Ints, chemistry: Float32s) -> Any:
+    """Return a cell's trail after diffusion, evaporation and the step's marks.
+
+    Parameters
+    ----------
+    trail : ndarray of float32, shape (height, width)
+        Before; nothing flows over its edges.
+    row, column : int
+        Which cell.
+    marks : ndarray of int32, shape (cells,)
+        Ants that marked each cell.
+    chemistry : ndarray of float32, shape (3,)
+        Diffusion, share kept in a step, and amount of a mark.
+    """
+    height, width = trail.shape
+    here = trail[row, column]
+    north = trail[row - 1 if row > 0 else row, column]
+    south = trail[row + 1 if row < height - 1 else row, column]
+    west = trail[row, column - 1 if column > 0 else column]
+    east = trail[row, column + 1 if column < width - 1 else column]
+    spread = here + chemistry[0] * (north + south + west + east - FOUR * here)
+    added = np.float32(marks[row * width + column]) * chemistry[2]
+    return flush_float32(chemistry[1] * spread + added)
+
+
+@kernel
+def _spread(trail: Float32s, marks: Ints, chemistry: Float32s, spread: Float32s) -> None:
+    """Write `trail_cell` of all cells; edges apart, so that the rest becomes vector code."""
+    height, width = trail.shape
+    diffusion, kept, amount = chemistry[0], chemistry[1], chemistry[2]
+    for row in range(height):
+        here, below = trail[row], trail[row + 1 if row < height - 1 else row]
+        above, out = trail[row - 1 if row > 0 else row], spread[row]
+        counts = marks[row * width : (row + 1) * width]
+        for column in range(1, width - 1):
+            around = above[column] + below[column] + here[column - 1] + here[column + 1]
+            value = here[column] + diffusion * (around - FOUR * here[column])
+            value = kept * value + np.float32(counts[column]) * amount
+            out[column] = flush_float32(value)
+        out[0] = trail_cell(trail, row, 0, marks, chemistry)
+        out[width - 1] = trail_cell(trail, row, width - 1, marks, chemistry)
+
+
+@kernel
+def _step(
+    places: Float32s,
+    ants: Ints,
+    cells: NDArray[np.int64],
+    strategy: int,
+    trail: Float32s,
+    food: Ints,
+    marks: Ints,
+    claims: Ints,
+    nest: Float32s,
+    table: Float32s,
+    numbers: Float32s,
+    exponent: float,
+    seed: int,
+    first_stream: int,
+    step: int,
+) -> int:
+    """Move all ants of one world, then let them settle; return the items delivered."""
+    for i in range(len(ants)):
+        stream = first_stream + i
+        cell = move_ant(
+            places[i], ants[i], strategy, trail, nest, table, numbers, exponent, seed, stream, step
+        )
+        cells[i] = cell
+        if ants[i, CARRYING]:
+            marks[cell] += 1
+        elif food[cell] > 0:
+            claims[cell] = min(claims[cell], i)
+    delivered = 0
+    for i in range(len(ants)):
+        stream = first_stream + i
+        delivered += settle_ant(
+            i, places[i], ants[i], cells[i], food, claims, nest, seed, stream, step
+        )
+    for i in range(len(ants)):
+        claims[cells[i]] = NOBODY
+        if strategy != TRAIL:
+            marks[cells[i]] = 0
+    return delivered
+
+
+@kernel
+def forage(
+    places: Float32s,
+    ants: Ints,
+    cells: NDArray[np.int64],
+    strategy: int,
+    trails: Float32s,
+    food: Ints,
+    marks: Ints,
+    claims: Ints,
+    nest: Float32s,
+    table: Float32s,
+    numbers: Float32s,
+    chemistry: Float32s,
+    exponent: float,
+    seed: int,
+    first_stream: int,
+    first_step: int,
+    delivered: Ints,
+) -> None:
+    """Run one world for as many steps as `delivered` has room.
+
+    Parameters
+    ----------
+    places : ndarray of float32, shape (ants, 2)
+        As for `move_ant`, like `ants` (shape (ants, 3)), `nest`, `table` and `numbers`.
+    cells : ndarray of int64, shape (ants,)
+        Scratch.
+    strategy : int
+        `CORRELATED`, `LEVY` or `TRAIL`; only `TRAIL` leaves a trail.
+    trails : ndarray of float32, shape (2, height, width)
+        The trail and room for the next one; the trail is in the first again at the end.
+    food, marks, claims : ndarray of int32, shape (cells,)
+        Items; zeros; `NOBODY`.
+    chemistry : ndarray of float32, shape (3,)
+        As for `trail_cell`.
+    exponent : float
+        −1/(μ − 1) of Lévy flights.
+    seed, first_stream, first_step : int
+        Of the random numbers.
+    delivered : ndarray of int32, shape (steps,)
+        Items brought to the nest in each step.
+    """
+    here, there = trails[0], trails[1]
+    for i in range(delivered.size):
+        delivered[i] = _step(
+            places,
+            ants,
+            cells,
+            strategy,
+            here,
+            food,
+            marks,
+            claims,
+            nest,
+            table,
+            numbers,
+            exponent,
+            seed,
+            first_stream,
+            first_step + i,
+        )
+        if strategy == TRAIL:
+            _spread(here, marks, chemistry, there)
+            for cell in cells:
+                marks[cell] = 0
+            here, there = there, here
+    if strategy == TRAIL and delivered.size % 2:
+        trails[0, :, :] = trails[1]
