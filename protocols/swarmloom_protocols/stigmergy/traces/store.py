@@ -36,7 +36,14 @@ from swarmloom_protocols.stigmergy.traces.credence import Credence
 from swarmloom_protocols.stigmergy.traces.keys import json_text
 from swarmloom_protocols.stigmergy.traces.memory import MemoryBackend
 from swarmloom_protocols.stigmergy.traces.readings import reading
-from swarmloom_protocols.stigmergy.traces.records import Backend, Change, Deposit, Reading, Trace
+from swarmloom_protocols.stigmergy.traces.records import (
+    Backend,
+    Change,
+    Deposit,
+    Grant,
+    Reading,
+    Trace,
+)
 from swarmloom_protocols.stigmergy.traces.snapshots import contents, state
 
 __all__ = ["TraceStore", "Trust", "steady_clock"]
@@ -335,6 +342,21 @@ class TraceStore:
         except TypeError as error:
             raise _unfit(key, 0.0, now, error) from error
         return None if grant is None else Claim(book, self._clock, "", agent, grant)
+
+    def claimed(self, key: Hashable, *, agent: str, token: int, expires: float) -> Claim:
+        """Return a claim that was given before, as one that goes on after a restart needs it.
+
+        Whether it still holds shows when it is renewed, released or finished.
+
+        Parameters
+        ----------
+        key : hashable
+        agent : str
+        token : int
+        expires : float
+            As the claim had them.
+        """
+        return Claim(self._backend.claims, self._clock, "", agent, Grant(key, token, expires))
 
     def result(self, key: Hashable) -> Any:
         """Return what was recorded when the claim on a key was finished; None before that."""
