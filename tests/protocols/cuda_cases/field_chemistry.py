@@ -4,8 +4,10 @@ import numpy as np
 
 from swarmloom_protocols.stigmergy.field.anisotropic import anisotropic_steps
 from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
+from swarmloom_protocols.stigmergy.field.gradient_fields import gradient_field
 from swarmloom_protocols.stigmergy.field.perona_malik import perona_malik_steps
 from tests.naive import anisotropic as naive_anisotropic
+from tests.naive import gradients as naive_gradients
 from tests.protocols.cuda_cases.case import Case
 
 PACKAGE = "swarmloom_protocols.stigmergy.field"
@@ -39,11 +41,32 @@ def naive_perona_malik_steps(start, conductance, threshold, rate, dt, steps, sid
     return naive_anisotropic.perona_malik_steps(start, *settings)
 
 
+def landscape(kind, points):
+    def arguments(rng, size):
+        sources, sinks = rng.uniform(0.0, 9.0, (2, points, 3)).astype(np.float32)
+        return plane(rng, size), kind, sources, sinks, 0.8, 1.5, SIDES
+
+    return arguments
+
+
+def naive_gradient_field(*arguments):
+    return naive_gradients.gradient_field(*arguments[:-1], boundary_codes(arguments[-1]))
+
+
 CASES = {
     f"{PACKAGE}.anisotropic_cuda.anisotropic": Case(
         anisotropic_steps, naive_anisotropic_steps, tensor_field
     ),
     f"{PACKAGE}.perona_malik_cuda.perona_malik": Case(
         perona_malik_steps, naive_perona_malik_steps, noise
+    ),
+    f"{PACKAGE}.gradient_cuda.gradient": Case(
+        gradient_field, naive_gradient_field, landscape("exploration", 0)
+    ),
+    f"{PACKAGE}.gradient_cuda.laplacian": Case(
+        gradient_field, naive_gradient_field, landscape("convergence", 0)
+    ),
+    f"{PACKAGE}.gradient_cuda.superpose": Case(
+        gradient_field, naive_gradient_field, landscape("exploitation", 2)
     ),
 }

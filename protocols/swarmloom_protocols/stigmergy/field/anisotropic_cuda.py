@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom_protocols.stigmergy.field.anisotropic_kernels import moved, settled, shifted
-from swarmloom_protocols.stigmergy.field.diffusion_kernels import ZERO
+from swarmloom_protocols.stigmergy.field.anisotropic_kernels import moved, shifted
+from swarmloom_protocols.stigmergy.field.chemistry_kernels import ZERO, settled
 
 __all__ = ["anisotropic"]
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.boundaries import neighbour
-from swarmloom_protocols.stigmergy.field.diffusion_kernels import FLOOR, ZERO, row_at, value_at
+from swarmloom_protocols.stigmergy.field.chemistry_kernels import ZERO, row_at, settled, value_at
 
-__all__ = ["moved", "planar_rows", "settled", "shifted", "solid_rows"]
+__all__ = ["moved", "planar_rows", "settle", "shifted", "solid_rows"]
 
 Row = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -29,13 +29,6 @@ Numbers = NDArray[np.int64]
 def moved(back_weight: float, back: float, on_weight: float, on: float, centre: float) -> float:
     """Return what flows into a cell along one direction, from both sides."""
     return back_weight * (back - centre) + on_weight * (on - centre)
-
-
-@kernel
-def settled(value: float) -> float:
-    """Return 0 for what is below `FLOOR`, rounding errors below 0 included."""
-    kept: float = ZERO if value < FLOOR else value
-    return kept
 
 
 @kernel

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom_protocols.stigmergy.field.anisotropic_kernels import settled
 from swarmloom_protocols.stigmergy.field.boundaries import neighbour
-from swarmloom_protocols.stigmergy.field.diffusion_kernels import ZERO
+from swarmloom_protocols.stigmergy.field.chemistry_kernels import ZERO, settled
 from swarmloom_protocols.stigmergy.field.perona_malik_kernels import pair_flow
 
 __all__ = ["perona_malik"]

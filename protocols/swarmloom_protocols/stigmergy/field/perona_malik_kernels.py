@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.anisotropic_kernels import settle
 from swarmloom_protocols.stigmergy.field.boundaries import neighbour
-from swarmloom_protocols.stigmergy.field.diffusion_kernels import row_at, value_at
+from swarmloom_protocols.stigmergy.field.chemistry_kernels import ONE, rows_around, value_at
 
 __all__ = ["CONSTANT", "EXPONENTIAL", "RATIONAL", "conducted", "perona_malik_rows"]
 
@@ -23,7 +23,6 @@ Numbers = NDArray[np.int64]
 
 CONSTANT, RATIONAL, EXPONENTIAL = 0, 1, 2
 # Of the narrower type, so that values keep theirs.
-ONE: Any = np.float32(1.0)
 # e^-40 of any difference is lost in a float32.
 FARTHEST: Any = np.float32(40.0)
 THIRTY_SECOND: Any = np.float32(1.0 / 32.0)
@@ -135,15 +134,10 @@ def perona_malik_rows(
     _, depth, height, _ = source.shape
     for row in range(start, stop):
         plane, z, y = row // (depth * height), row // height % depth, row % height
-        layer, out, share = source[plane, z], target[plane, z, y], shares[plane]
-        south = row_at(layer, neighbour(y, -1, height, codes[1, 0], codes[1, 1]), nothing)
-        north = row_at(layer, neighbour(y, 1, height, codes[1, 0], codes[1, 1]), nothing)
+        volume, out, share = source[plane], target[plane, z, y], shares[plane]
+        south, north, below, above = rows_around(volume, z, y, codes, nothing)
         sides = codes[2, 0], codes[2, 1]
-        planar_flows(south, layer[y], north, kind, sharpness, share, sides[0], sides[1], out)
+        planar_flows(south, volume[z, y], north, kind, sharpness, share, sides[0], sides[1], out)
         if depth > 1:
-            z_low = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
-            z_high = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
-            below = source[plane, z_low, y] if z_low >= 0 else nothing
-            above = source[plane, z_high, y] if z_high >= 0 else nothing
-            add_upright(below, layer[y], above, kind, sharpness, share, out)
-        settle(layer[y], out)
+            add_upright(below, volume[z, y], above, kind, sharpness, share, out)
+        settle(volume[z, y], out)
