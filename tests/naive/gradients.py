@@ -29,7 +29,7 @@ def with_points(field, points, sign, softening, codes):
                 ways = [here - there]
                 if codes[axis][0] == 0:
                     size = field.shape[axis]
-                    ways = [here - there + k * size for k in range(-3, 4)]
+                    ways = [here - there + k * size for k in range(-10, 11)]
                 square += min(ways, key=abs) ** 2
             total[cell] += sign * point[-1] / square**0.5
     return total
