@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swarmloom_agents.llms import ModelLLM as ModelLLM
     from swarmloom_agents.llms import ReplayLLM as ReplayLLM
     from swarmloom_agents.manager import SwarmManager as SwarmManager
+    from swarmloom_agents.memory import TrailMemory as TrailMemory
     from swarmloom_agents.offline import guard_offline as guard_offline
 
 _HOME = {
@@ -25,6 +26,7 @@ _HOME = {
     "OneShotAgent": "executor",
     "ReplayLLM": "llms",
     "SwarmManager": "manager",
+    "TrailMemory": "memory",
     "coordinate": "coordination",
     "expert_from_agent": "experts",
     "guard_offline": "offline",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -60,6 +61,18 @@ class CrewConfig(ProtocolConfig):
         default=None,
         ge=0,
         description="Cost of one token; without it a call costs its declared price.",
+    )
+    memory: Path | None = Field(
+        default=None,
+        description="SQLite file of a memory for crews that have none of their own: each task's "
+        "prompt tells what came of tasks like it, entries fade and gain strength with use, and "
+        "no model is called for it. Several crews and processes may share the file.",
+    )
+    memory_half_life: float | None = Field(
+        default=30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Days after which an entry of `memory` that nobody recalls is worth half.",
     )
 
 

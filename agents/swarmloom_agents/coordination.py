@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from swarmloom.events import EventKind
 from swarmloom.run import Run, RunResult
@@ -43,9 +43,13 @@ from swarmloom_agents.seams import (
     unregister_hook,
 )
 
+if TYPE_CHECKING:
+    from swarmloom_agents.memory import TrailMemory
+
 __all__ = ["CrewSession", "coordinate"]
 
 _TOPIC_LENGTH = 60
+_SECONDS_A_DAY = 86400.0
 
 
 def coordinate(
@@ -84,6 +88,8 @@ class CrewSession:
         The kernel's run, within the block.
     result : RunResult or None
         What the run came to, after the block.
+    memory : TrailMemory or None
+        The memory that the configuration names, within the block.
     """
 
     run: Run
@@ -108,8 +114,10 @@ class CrewSession:
         self._copies: weakref.WeakValueDictionary[int, Crew] = weakref.WeakValueDictionary()
         self._reasons: dict[str, str] = {}
         self._lock = threading.Lock()
+        self.memory: TrailMemory | None = None
 
     def __enter__(self) -> Self:
+        self.memory = _configured_memory(self.config)
         attachment = self._attach(self._crew)
         self._swarm.adopt(self._expert(name, a) for name, a in attachment.team.agents.items())
         self.run = self._swarm.open_run(on_event=self._hear, job=self._job, resume=self._resume)
@@ -122,6 +130,8 @@ class CrewSession:
         unregister_hook(InterceptionPoint.EXECUTION_END, self._on_end)
         while self._attached:
             self._attached.popitem()[1].detach()
+        if self.memory is not None:
+            self.memory.close()
         self.result = self.run.close("finished" if kind is None else "interrupted")
 
     # -- experts --------------------------------------------------------------------------------
@@ -246,16 +256,28 @@ class _Attachment:
         self._override(self._crew, "copy", self._copy)
         if not self._session.config.task_log:
             self._set(self._crew, "_task_output_handler", NullStore())
+        if self._session.memory is not None and self._crew._memory in (None, self._session.memory):
+            self._lend_memory(self._session.memory)
         alone = len(self.team.agents) == 1
         for agent in self.team.agents.values():
             self._prepare(agent, alone)
+
+    def _lend_memory(self, memory: TrailMemory) -> None:
+        # CrewAI makes the private attribute anew from the public one whenever it validates.
+        self._set(self._crew, "_memory", memory)
+        self._set(self._crew, "memory", memory)
+        # CrewAI adds tools and tells agents to use them: one call would become a loop of calls.
+        self._override(self._crew, "_add_memory_tools", lambda tools, memory: tools)
+        for agent in self.team.agents.values():
+            self._override(agent, "_retrieve_memory_context", memory.in_prompt)
 
     def _prepare(self, agent: BaseAgent, alone: bool) -> None:
         self._set(agent, "agent_executor", None)
         self._undo.callback(setattr, agent, "agent_executor", None)
         if not alone and hasattr(agent, "max_retry_limit"):
             self._set(agent, "max_retry_limit", 0)  # The kernel asks another agent instead.
-        if self._session.config.executor == "fast" and only_thinks(agent):
+        fast = self._session.config.executor == "fast" and self._crew._memory is None
+        if fast and only_thinks(agent):
             as_one_shot(agent)
             self._undo.callback(as_stock, agent)
         else:
@@ -400,6 +422,15 @@ def _configured(swarm: Swarm) -> CrewConfig:
     protocol = swarm.host.protocols.get("crewai")
     config = getattr(protocol, "config", None)
     return config if isinstance(config, CrewConfig) else CrewConfig()
+
+
+def _configured_memory(config: CrewConfig) -> TrailMemory | None:
+    if config.memory is None:
+        return None
+    from swarmloom_agents.memory import TrailMemory
+
+    days = config.memory_half_life
+    return TrailMemory(config.memory, half_life=None if days is None else days * _SECONDS_A_DAY)
 
 
 def _digest(task: Task) -> str:

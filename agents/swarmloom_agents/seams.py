@@ -24,6 +24,9 @@ from crewai.events.types.llm_events import LLMCallCompletedEvent, LLMCallType
 from crewai.hooks import InterceptionPoint, register_hook, unregister_hook
 from crewai.hooks.dispatch import HookAborted
 from crewai.llms.base_llm import llm_call_context
+from crewai.memory.types import MemoryMatch, MemoryRecord, ScopeInfo, embed_texts
+from crewai.memory.unified_memory import Memory
+from crewai.memory.utils import join_scope_paths
 from crewai.project.crew_loader import load_crew, load_crew_from_definition
 from crewai.tasks.task_output import TaskOutput
 from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
@@ -45,13 +48,19 @@ __all__ = [
     "InterceptionPoint",
     "LLMCallCompletedEvent",
     "LLMCallType",
+    "Memory",
+    "MemoryMatch",
+    "MemoryRecord",
     "Process",
     "Prompts",
+    "ScopeInfo",
     "Task",
     "TaskOutput",
     "crewai_event_bus",
+    "embed_texts",
     "format_answer",
     "format_task_with_context",
+    "join_scope_paths",
     "llm_call_context",
     "load_crew",
     "load_crew_from_definition",

@@ -10,12 +10,14 @@ import inspect
 from typing import Any
 
 import pytest
+from crewai.agents.agent_builder.base_agent_executor import BaseAgentExecutor
 
 from swarmloom_agents.seams import (
     Agent,
     Crew,
     HookAborted,
     InterceptionPoint,
+    Memory,
     Process,
     Task,
     register_hook,
@@ -206,3 +208,30 @@ def test_kickoff_for_each_copies_through_the_instance(crew: Crew) -> None:
     crew.kickoff_for_each([{}, {}])
     assert len(clones) == 2
     assert all("copy" not in vars(one) for one in clones)
+
+
+def test_a_crews_memory_is_found_and_its_tools_are_added_by_name(crew: Crew) -> None:
+    assert crew._memory is None
+    assert list(inspect.signature(Crew._add_memory_tools).parameters) == ["self", "tools", "memory"]
+
+
+def test_what_a_memory_is_told_of_a_task() -> None:
+    source = inspect.getsource(BaseAgentExecutor._save_to_memory)
+    parts = ["Task: {", "Agent: {", "Expected result: {", "Result: {", "extract_memories(raw)"]
+    places = [source.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_all_that_a_memory_keeps_goes_through_one_method() -> None:
+    assert list(inspect.signature(Memory._encode_batch).parameters)[1:] == [
+        "contents",
+        "scope",
+        "categories",
+        "metadata",
+        "importance",
+        "source",
+        "private",
+        "root_scope",
+    ]
+    for method in (Memory.remember, Memory._background_encode_batch):
+        assert "_encode_batch" in inspect.getsource(method)
