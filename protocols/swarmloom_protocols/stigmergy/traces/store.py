@@ -10,43 +10,36 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeAlias, Unpack
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.stigmergy.traces.advice import advice, estimated_tokens
+from swarmloom_protocols.stigmergy.traces.arguments import (
+    finite,
+    trust_weights,
+    unfit,
+)
 from swarmloom_protocols.stigmergy.traces.board import WorkBoard
 from swarmloom_protocols.stigmergy.traces.channels import (
     BAD,
     GOOD,
-    LARGEST_AMOUNT,
     Channel,
-    ChannelSettings,
-    is_given,
     name,
-    proposed,
 )
+from swarmloom_protocols.stigmergy.traces.choice import Policy, chosen
 from swarmloom_protocols.stigmergy.traces.claims import Claim
-from swarmloom_protocols.stigmergy.traces.credence import Credence
-from swarmloom_protocols.stigmergy.traces.keys import json_text
-from swarmloom_protocols.stigmergy.traces.memory import MemoryBackend
+from swarmloom_protocols.stigmergy.traces.keeper import TraceKeeper
 from swarmloom_protocols.stigmergy.traces.readings import reading
 from swarmloom_protocols.stigmergy.traces.records import (
-    Backend,
-    Change,
-    Deposit,
     Grant,
     Reading,
-    Trace,
 )
-from swarmloom_protocols.stigmergy.traces.snapshots import contents, state
 
-__all__ = ["TraceStore", "Trust", "steady_clock"]
+__all__ = ["TraceStore", "Trust"]
 
 Trust: TypeAlias = Mapping[str, float] | Literal["learned"]
 
@@ -56,19 +49,8 @@ _ANY: Final = object()
 # SQLite counts its waiting in milliseconds of 32 bits.
 _LONGEST_WAIT = 1e6
 
-_STARTED = time.time() - time.monotonic()
 
-
-def steady_clock() -> float:
-    """Return seconds since 1970 that never jump while the process lives.
-
-    `time.monotonic`, counted from 1970, so that what one process has written out another one can
-    read back.
-    """
-    return time.monotonic() + _STARTED
-
-
-class TraceStore:
+class TraceStore(TraceKeeper):
     """Marks that agents leave at keys for one another, and claims on work.
 
     Two channels are there from the start: ``"ok"`` for what worked and ``"fail"`` for what did
@@ -84,6 +66,9 @@ class TraceStore:
         Where trails are kept; in memory by default.
     clock : callable, optional
         Returns seconds; `steady_clock` by default.
+    neighbourhood : Neighbourhood, optional
+        Which keys are near one another: `HopNeighbourhood` or `CosineNeighbourhood`; by default
+        those whose texts share words or parts of words.
     log_size : int
         Deposits that the log in memory keeps (≥ 1).
 
@@ -98,190 +83,26 @@ class TraceStore:
     4.0
     """
 
-    def __init__(
-        self,
-        backend: Backend | None = None,
-        *,
-        clock: Callable[[], float] | None = None,
-        log_size: int = 1000,
-    ) -> None:
-        self._backend: Backend = MemoryBackend(_whole(log_size)) if backend is None else backend
-        self._clock = steady_clock if clock is None else clock
-        self._credence = Credence(self._backend, self._definition)
-        self._channels: dict[str, Channel] = {}
-
-    @classmethod
-    def open(
-        cls,
-        path: str | Path,
-        *,
-        clock: Callable[[], float] | None = None,
-        timeout: float = 5.0,
-        log_size: int = 1000,
-    ) -> Self:
-        """Open a store in a SQLite file, which any number of processes can share.
-
-        Keys must be text, numbers, booleans, None, bytes, or tuples of these.
-
-        Parameters
-        ----------
-        path : str or Path
-            Made when there is none; its folder must exist.
-        clock : callable, optional
-            Returns seconds; `time.time` by default, which all processes of a machine share.
-        timeout : float
-            Seconds (≥ 0) to wait while another process writes.
-        log_size : int
-            Deposits that the log keeps (≥ 1), fixed when the store is made.
-
-        Returns
-        -------
-        TraceStore
-
-        Raises
-        ------
-        TraceStoreError
-            If the file is damaged, foreign, of a newer version or not to be written;
-            `TraceStoreLockedError` if another process keeps it locked. It is left as it was.
-        """
-        # Only those who keep a store in a file pay for SQLite's import.
-        from swarmloom_protocols.stigmergy.traces.sqlite import SqliteBackend
-
-        wait = between("timeout", timeout, 0.0, _LONGEST_WAIT)
-        backend = SqliteBackend(Path(path), wait, _whole(log_size))
-        return cls(backend, clock=time.time if clock is None else clock)
-
-    # -- channels -------------------------------------------------------------------------------
-
-    def channel(self, channel: str, **settings: Unpack[ChannelSettings]) -> Channel:
-        """Declare a channel. Its settings hold from then on, for all who share the store.
-
-        Parameters
-        ----------
-        channel : str
-        half_life : float or None
-            Seconds after which an amount is worth half; None, the default: amounts stay.
-        cap : float or None
-            What a whole cell counts for at most; None, the default: no limit.
-        agent_cap : float or None
-            What each agent's word on one cell counts for at most; None, the default: no limit. 10
-            by default on ``"ok"`` and ``"fail"``.
-        floor : float
-            Amounts below it count for nothing; 1e-9 by default.
-        expires_after : float or None
-            Seconds after an agent's last deposit at which its amount is gone; None, the default:
-            never.
-        opposite : str or None
-            The channel of the contrary outcome: agents are then believed as far as their word on
-            both agrees with what others say. ``"ok"`` and ``"fail"`` are each other's.
-
-        Returns
-        -------
-        Channel
-
-        Raises
-        ------
-        InputError
-            For a number that cannot be, or if the channel was declared with other settings.
-        """
-        wanted = proposed(channel, settings)
-        holds = self._backend.declare(wanted)
-        if holds != wanted:
-            raise InputError(
-                f"channel {channel!r} is declared as {holds}; allowed: the same again, or "
-                "another name"
-            )
-        return holds
-
-    # -- depositing and reading -----------------------------------------------------------------
-
-    def deposit(
-        self,
-        key: Hashable,
-        channel: str,
-        amount: float = 1.0,
-        *,
-        agent: str,
-        now: float | None = None,
-        meta: Any = None,
-    ) -> float:
-        """Leave an amount at a key, in O(1).
-
-        Parameters
-        ----------
-        key : hashable
-        channel : str
-        amount : float
-            Finite, 0 to 1e100.
-        agent : str
-            Who leaves it.
-        now : float, optional
-            When; the clock's time by default. What is older than the agent's last deposit here is
-            decayed to that moment first.
-        meta : Any
-            A note that goes with it; anything that JSON can hold. The trail keeps the last one.
-
-        Returns
-        -------
-        float
-            What the agent's deposits here are worth together, as of the last one, before caps
-            and trust.
-
-        Raises
-        ------
-        InputError
-            For an amount that is negative, infinite or not a number, an empty agent, a time that
-            is not finite, an unknown channel, or a key that cannot be kept. Nothing is changed.
-        """
-        try:
-            one = self._checked(key, channel, agent, amount, now, meta)
-            return self._backend.add(*one)
-        except TypeError as error:
-            raise _unfit(key, amount, now, error) from error
-
-    def deposit_many(self, deposits: Iterable[Deposit | tuple[Any, ...]]) -> int:
-        """Leave many amounts at once: all of them, or none if one is wrong.
-
-        Parameters
-        ----------
-        deposits : iterable of Deposit
-            Or of tuples in the same order: key, channel, agent, amount, time, meta.
-
-        Returns
-        -------
-        int
-            How many there were.
-
-        Raises
-        ------
-        InputError
-            As for `deposit`. Nothing is changed.
-        """
-        checked = []
-        for given in deposits:
-            deposit = Deposit(*given)
-            try:
-                hash(deposit.key)
-                checked.append(self._checked(*deposit))
-            except TypeError as error:
-                raise _unfit(deposit.key, deposit.amount, deposit.time, error) from error
-        self._backend.add_many(checked)
-        return len(checked)
+    # -- reading --------------------------------------------------------------------------------
 
     def sense(
         self,
         key: Hashable,
         channel: str,
         *,
+        radius: float = 0,
         now: float | None = None,
         trust: Trust | None = None,
     ) -> Reading:
-        """Read what is left at a key.
+        """Read what is left at a key, or at it and around it.
 
         Parameters
         ----------
         key : hashable
         channel : str
+        radius : float
+            0: the key alone. Else hops in a graph or a cosine distance, as the neighbourhood has
+            it; what is farther away counts less.
         now : float, optional
             Time of reading; the clock's by default.
         trust : mapping of str to float, or "learned"
@@ -297,13 +118,157 @@ class TraceStore:
         Raises
         ------
         InputError
-            For an unknown channel, a weight that is negative or not finite, or a time that is
-            not finite.
+            For an unknown channel, a weight that is negative or not finite, a time that is not
+            finite, or a radius that the neighbourhood does not have.
         """
         found = self._channels.get(channel) or self._definition(channel)
-        when = self._clock() if now is None else _finite("now", now)
+        when = self._clock() if now is None else finite("now", now)
         weights = self._weights(found, trust, when)
-        return reading(self._cell(key, found), found, weights, when)
+        try:
+            if not radius:
+                return reading(self._backend.cell(key, found.name), found, weights, when)
+            return self._nearby.reading(key, found, radius, weights, when)
+        except TypeError as error:
+            raise unfit(key, 0.0, now, error) from error
+
+    def gradient(
+        self,
+        key: Hashable,
+        channel: str,
+        *,
+        radius: float | None = None,
+        now: float | None = None,
+        trust: Trust | None = None,
+    ) -> list[tuple[Hashable, float]]:
+        """Compare a key's neighbours with it.
+
+        Parameters
+        ----------
+        key : hashable
+        channel : str
+        radius : float, optional
+            The neighbourhood's own by default: 1 hop, or a cosine distance of 0.5.
+        now, trust
+            As for `sense`.
+
+        Returns
+        -------
+        list of (hashable, float)
+            Each neighbour and how much more is left there than here, the most first.
+
+        Raises
+        ------
+        InputError
+            As for `sense`.
+        """
+        found = self._channels.get(channel) or self._definition(channel)
+        when = self._clock() if now is None else finite("now", now)
+        weights = self._weights(found, trust, when)
+        reach = self._nearby.default_radius if radius is None else radius
+        return self._nearby.gradient(key, found, reach, weights, when)
+
+    # -- choosing and telling -------------------------------------------------------------------
+
+    def choose(
+        self,
+        keys: Sequence[Hashable],
+        *,
+        good: str = GOOD,
+        bad: str = BAD,
+        policy: Policy = "thompson",
+        rng: np.random.Generator | None = None,
+        radius: float = 0,
+        prior: tuple[float, float] = (1.0, 1.0),
+        now: float | None = None,
+        trust: Trust | None = None,
+    ) -> Hashable:
+        """Choose the key to try, by what succeeded and what failed there.
+
+        Parameters
+        ----------
+        keys : sequence of hashable
+            Options; at least one. For ``(place, what)`` options and a radius, what was left at
+            near places with the same rest counts too, the less the farther.
+        good, bad : str
+            Channels of success and failure. An agent's two amounts are held to its cap together,
+            so that their ratio stays.
+        policy : {"thompson", "mean", "ucb"}
+            Draw rates from what is known; take the highest mean; take the highest upper bound.
+        rng : numpy.random.Generator, optional
+            Makes choices reproducible; fresh by default.
+        radius : float
+            As for `sense`.
+        prior : (float, float)
+            Successes and failures (> 0) that every option starts with.
+        now, trust
+            As for `sense`.
+
+        Returns
+        -------
+        hashable
+            One of `keys`.
+
+        Raises
+        ------
+        InputError
+            If there are no keys, for an unknown policy, a prior that is not positive, or as for
+            `sense`.
+        """
+        if not len(keys):
+            raise InputError("keys is empty; allowed: at least one to choose from")
+        pairs = np.array(self._outcomes(keys, good, bad, radius, now, trust))
+        generator = np.random.default_rng() if rng is None else rng
+        return keys[chosen(pairs[:, 0], pairs[:, 1], policy, prior, generator)]
+
+    def advise(
+        self,
+        query: Hashable,
+        *,
+        k: int = 5,
+        tokens: int = 200,
+        radius: float | None = None,
+        good: str = GOOD,
+        bad: str = BAD,
+        now: float | None = None,
+        count_tokens: Callable[[str], int] = estimated_tokens,
+    ) -> str:
+        """Say in a few lines for a prompt what worked and what failed near a task.
+
+        Parameters
+        ----------
+        query : hashable
+            A task's text, or a node of the graph.
+        k : int
+            Records at most.
+        tokens : int
+            Tokens at most, as `count_tokens` counts them.
+        radius : float, optional
+            The neighbourhood's own by default.
+        good, bad : str
+            Channels of success and failure.
+        now : float, optional
+            The clock's time by default.
+        count_tokens : callable
+            Tokens of a text; by default an estimate that is rather too high.
+
+        Returns
+        -------
+        str
+            A line each, the nearest and best founded first, under a line that calls them data;
+            empty where nothing is known. Keys and notes are cut, quoted, and kept on their line.
+
+        Raises
+        ------
+        InputError
+            As for `sense`, or if `k` or `tokens` is negative.
+        """
+        lines, limit = int(between("k", k, 0)), int(between("tokens", tokens, 0))
+        reach = self._nearby.default_radius if radius is None else radius
+        channels = self._definition(good), self._definition(bad)
+        when = self._clock() if now is None else finite("now", now)
+        weights = self._weights(channels[0], None, when)
+        known = self._nearby.experiences(query, channels, reach, weights, when)
+        return advice(known, lines, limit, count_tokens)
 
     # -- claims ---------------------------------------------------------------------------------
 
@@ -333,14 +298,14 @@ class TraceStore:
         """
         if not agent or agent.__class__ is not str:
             name("agent", agent)
-        when = self._clock() if now is None else _finite("now", now)
+        when = self._clock() if now is None else finite("now", now)
         if not 0.0 < ttl < math.inf:
             positive("ttl", ttl)
         book = self._backend.claims
         try:
             grant = book.take("", key, agent, when, when + ttl)
         except TypeError as error:
-            raise _unfit(key, 0.0, now, error) from error
+            raise unfit(key, 0.0, now, error) from error
         return None if grant is None else Claim(book, self._clock, "", agent, grant)
 
     def claimed(self, key: Hashable, *, agent: str, token: int, expires: float) -> Claim:
@@ -373,157 +338,21 @@ class TraceStore:
         """
         return WorkBoard(self._backend.claims, self._clock, name("board", board))
 
-    # -- following and keeping ------------------------------------------------------------------
-
-    def traces(
-        self, key: Hashable = _ANY, agent: str | None = None, since: float | None = None
-    ) -> Iterator[Trace]:
-        """Give the deposits that the log still has, oldest first.
-
-        Parameters
-        ----------
-        key : hashable, optional
-            Only those at this key.
-        agent : str, optional
-            Only this agent's.
-        since : float, optional
-            Only those of this time or later.
-
-        Yields
-        ------
-        Trace
-        """
-        for entry in self._backend.traces(key, agent, since, key is _ANY):
-            yield Trace(*entry[:6], _note(entry[6]))
-
-    def changes(self, since: int = 0) -> tuple[int, list[Change]]:
-        """Give the trails that anybody has changed after a version, oldest change first.
-
-        Parameters
-        ----------
-        since : int
-            The version that an earlier call gave; 0: everything.
-
-        Returns
-        -------
-        version : int
-            What to ask with next time.
-        rows : list of Change
-            One for each trail, as it is now. Trails that were swept away are not told of.
-        """
-        version, rows = self._backend.changes(since)
-        return version, [
-            Change(trail[3], key, channel, agent, *trail[:3], _note(trail[4]))
-            for key, channel, agent, trail in rows
-        ]
-
-    def sweep(self, now: float | None = None) -> int:
-        """Drop amounts below their floor, expired ones, and ended claims outside of boards.
-
-        Readings stay the same; only memory is freed.
-
-        Parameters
-        ----------
-        now : float, optional
-            The clock's time by default.
-
-        Returns
-        -------
-        int
-            How many were dropped.
-        """
-        return self._backend.sweep(self._clock() if now is None else _finite("now", now))
-
-    def snapshot(self) -> dict[str, Any]:
-        """Give everything that is stored, ready for JSON.
-
-        Returns
-        -------
-        dict
-            What `restore` takes, of either kind of store. Equal stores give equal snapshots.
-
-        Raises
-        ------
-        InputError
-            If a key is of a type that cannot be written.
-        """
-        return state(self._backend.contents())
-
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Hold what a snapshot holds, and nothing else.
-
-        To those who follow `changes` every trail has changed. Fencing tokens never go back. Other
-        processes that have the store open have to open it again, for they know its channels.
-
-        Parameters
-        ----------
-        saved : mapping
-            What `snapshot` gave.
-
-        Raises
-        ------
-        InputError
-            If it is no snapshot, of another version, or damaged. The store stays as it was.
-        """
-        self._backend.replace(contents(saved))
-        self._channels.clear()
-        self._credence.forget()
-
-    def close(self) -> None:
-        """Let go of the file, if there is one."""
-        self._backend.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     # -- inside ---------------------------------------------------------------------------------
 
-    def _checked(
+    def _outcomes(
         self,
-        key: Hashable,
-        channel: str,
-        agent: str,
-        amount: float,
+        keys: Sequence[Hashable],
+        good: str,
+        bad: str,
+        radius: float,
         now: float | None,
-        meta: Any,
-    ) -> tuple[Hashable, Channel, str, float, float, str | None]:
-        found = self._channels.get(channel) or self._declared(channel)
-        if not 0.0 <= amount <= LARGEST_AMOUNT:
-            raise InputError(f"amount is {amount}; allowed: finite, 0 to {LARGEST_AMOUNT:g}")
-        if not agent or agent.__class__ is not str:
-            name("agent", agent)
-        when = self._clock() if now is None else _finite("now", now)
-        note = None if meta is None else json_text("meta", meta)
-        return key, found, agent, float(amount), when, note
-
-    def _definition(self, channel: str) -> Channel:
-        """Look a channel up; what holds for a given one is fixed by the first deposit only."""
-        found = self._backend.channel(name("channel", channel))
-        if found is not None:
-            self._channels[channel] = found
-            return found
-        if is_given(channel):
-            return proposed(channel, {})
-        known = sorted({GOOD, BAD, *(one.name for one in self._backend.channels())})
-        raise InputError(f"no channel {channel!r}; declared: {', '.join(known)}")
-
-    def _declared(self, channel: str) -> Channel:
-        found = self._channels[channel] = self._backend.declare(self._definition(channel))
-        return found
-
-    def _cell(self, key: Hashable, channel: Channel) -> list[Any]:
-        try:
-            return self._backend.cell(key, channel.name)
-        except TypeError as error:
-            raise _unfit(key, 0.0, None, error) from error
+        trust: Trust | None,
+    ) -> list[tuple[float, float]]:
+        channels = self._definition(good), self._definition(bad)
+        when = self._clock() if now is None else finite("now", now)
+        weights = self._weights(channels[0], trust, when)
+        return self._nearby.outcomes(keys, channels, radius, weights, when)
 
     def _weights(
         self, channel: Channel, trust: Trust | None, now: float
@@ -532,42 +361,5 @@ class TraceStore:
         if trust is None and channel.opposite is None:
             return None
         if trust is not None and trust != "learned":
-            return _checked_trust(trust)
+            return trust_weights(trust)
         return self._credence.weights(channel.name if channel.opposite else GOOD, now)
-
-
-def _note(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
-
-
-def _whole(log_size: int) -> int:
-    if not isinstance(log_size, int) or log_size < 1:
-        raise InputError(f"log_size is {log_size!r}; allowed: a whole number from 1")
-    return log_size
-
-
-def _finite(what: str, value: float) -> float:
-    if not -math.inf < value < math.inf:
-        raise InputError(f"{what} is {value}; allowed: finite")
-    return float(value)
-
-
-def _checked_trust(trust: Any) -> Mapping[str, float]:
-    if not isinstance(trust, Mapping):
-        raise InputError(f"trust is {trust!r}; allowed: 'learned', or weights by agent")
-    for agent, weight in trust.items():
-        if not 0.0 <= weight < math.inf:
-            raise InputError(f"trust of {agent!r} is {weight}; allowed: finite, from 0")
-    return trust
-
-
-def _unfit(key: Any, amount: Any, now: Any, error: TypeError) -> Exception:
-    """Say which argument is of a type that cannot be; the error itself if none of them is."""
-    try:
-        hash(key)
-    except TypeError:
-        return InputError(f"key {key!r} cannot be hashed; allowed: any hashable, as a str or tuple")
-    for what, value in (("amount", amount), ("now", now)):
-        if value is not None and not isinstance(value, int | float | np.number):
-            return InputError(f"{what} is {value!r}; allowed: a finite number")
-    return error

@@ -1,0 +1,67 @@
+"""Checks of what users hand to a trace store; each error says what is allowed."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from swarmloom.errors import InputError
+
+__all__ = ["finite", "log_length", "note", "steady_clock", "trust_weights", "unfit"]
+
+_STARTED = time.time() - time.monotonic()
+
+
+def steady_clock() -> float:
+    """Return seconds since 1970 that never jump while the process lives.
+
+    `time.monotonic`, counted from 1970, so that what one process has written out another one can
+    read back.
+    """
+    return time.monotonic() + _STARTED
+
+
+def note(text: str | None) -> Any:
+    """Read a note that was written as JSON."""
+    return None if text is None else json.loads(text)
+
+
+def log_length(log_size: int) -> int:
+    """Return how many deposits a log is to keep, or raise `InputError`."""
+    if not isinstance(log_size, int) or log_size < 1:
+        raise InputError(f"log_size is {log_size!r}; allowed: a whole number from 1")
+    return log_size
+
+
+def finite(what: str, value: float) -> float:
+    """Return a finite number, or raise `InputError`."""
+    if not -math.inf < value < math.inf:
+        raise InputError(f"{what} is {value}; allowed: finite")
+    return float(value)
+
+
+def trust_weights(trust: Any) -> Mapping[str, float]:
+    """Return weights of agents, or raise `InputError`."""
+    if not isinstance(trust, Mapping):
+        raise InputError(f"trust is {trust!r}; allowed: 'learned', or weights by agent")
+    for agent, weight in trust.items():
+        if not 0.0 <= weight < math.inf:
+            raise InputError(f"trust of {agent!r} is {weight}; allowed: finite, from 0")
+    return trust
+
+
+def unfit(key: Any, amount: Any, now: Any, error: TypeError) -> Exception:
+    """Say which argument is of a type that cannot be; the error itself if none of them is."""
+    try:
+        hash(key)
+    except TypeError:
+        return InputError(f"key {key!r} cannot be hashed; allowed: any hashable, as a str or tuple")
+    for what, value in (("amount", amount), ("now", now)):
+        if value is not None and not isinstance(value, int | float | np.number):
+            return InputError(f"{what} is {value!r}; allowed: a finite number")
+    return error
