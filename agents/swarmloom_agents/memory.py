@@ -86,8 +86,7 @@ class TrailMemory(Memory):
             semantic_weight=1.0,
             recency_weight=0.0,
             importance_weight=0.0,
-            characters=characters,
-            **settings,
+            **{"characters": characters, **settings},
         )
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

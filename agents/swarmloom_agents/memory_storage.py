@@ -263,9 +263,8 @@ class TrailStorage:
     ) -> Float32Array:
         similarity = _cosines(query, b"".join(row["embedding"] for row in rows), len(rows))
         strength = self._faded(rows, now)
-        largest = np.float32(self._most / (1.0 + self._most))
-        scores: Float32Array = similarity * strength / (np.float32(1.0) + strength) / largest
-        return scores
+        largest = self._most / (1.0 + self._most)
+        return (similarity * strength / (1.0 + strength) / largest).astype(np.float32)
 
     def strength(self, record_id: str) -> float:
         """Return what a memory is worth now, 0 where there is none."""
