@@ -227,6 +227,7 @@ class _Worlds:
     places: Float32s
     ants: Ints
     cells: NDArray[np.int64]
+    chances: Float32s
     strategy: int
     trails: Float32s
     food: Ints
@@ -253,6 +254,7 @@ class _Worlds:
             places=np.tile(np.array(middle, np.float32), (worlds, foragers.ants, 1)),
             ants=ants,
             cells=np.zeros((worlds, foragers.ants), np.int64),
+            chances=np.zeros((worlds, foragers.ants, 2), np.float32),
             strategy=CODES[foragers.strategy],
             trails=np.zeros((worlds, 2, height, width), np.float32),
             food=ground.reshape(worlds, -1).copy(),
@@ -290,6 +292,7 @@ def _run_world(worlds: _Worlds, world: int, first_stream: int) -> None:
         worlds.places[world],
         worlds.ants[world],
         worlds.cells[world],
+        worlds.chances[world],
         worlds.strategy,
         worlds.trails[world],
         worlds.food[world],

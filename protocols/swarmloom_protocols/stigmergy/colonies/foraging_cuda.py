@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
+from swarmloom.random_streams32 import uniform_pair32
 from swarmloom_protocols.stigmergy.colonies.foraging_kernels import (
     CARRYING,
     NOBODY,
@@ -56,18 +57,19 @@ def move(
     if stream >= len(ants) * n_ants:
         return
     world, i = stream // n_ants, stream % n_ants
+    first, second = uniform_pair32(seed, stream, step)
     cell = move_ant(
-        places[world, i],
-        ants[world, i],
+        i,
+        places[world],
+        ants[world],
         strategy,
         trails[world, parity],
         nest,
         table,
         numbers,
         exponent,
-        seed,
-        stream,
-        step,
+        first,
+        second,
     )
     cells[world, i] = cell
     if ants[world, i, CARRYING]:
@@ -99,8 +101,8 @@ def settle(
     world, i = stream // n_ants, stream % n_ants
     items = settle_ant(
         i,
-        places[world, i],
-        ants[world, i],
+        places[world],
+        ants[world],
         cells[world, i],
         food[world],
         claims[world],

@@ -51,7 +51,7 @@ ZERO: Any = np.float32(0.0)
 
 @kernel
 def _cell_of(position: float) -> int:
-    return math.floor(position + HALF_CELL)
+    return int(np.int64(math.floor(position + HALF_CELL)))
 
 
 @kernel
@@ -89,7 +89,7 @@ def _homeward(y: float, x: float, nest: Float32s, heading: int, table: Float32s)
 
 @kernel
 def _wiggled(heading: int, chance: float, wiggle: Any) -> int:
-    turn = math.floor((2.0 * float(chance) - 1.0) * float(wiggle) + 0.5)
+    turn = int(np.int64(math.floor((2.0 * float(chance) - 1.0) * float(wiggle) + 0.5)))
     return (heading + turn) & HEADING_MASK
 
 
@@ -102,7 +102,8 @@ def _flight_length(chance: float, exponent: float) -> int:
 
 @kernel
 def _searching_heading(
-    ant: Ints,
+    ants: Ints,
+    i: int,
     y: float,
     x: float,
     strategy: int,
@@ -114,12 +115,12 @@ def _searching_heading(
     second: float,
 ) -> int:
     """Choose where to search; `numbers` are wiggle and faintest trail followed."""
-    heading = int(ant[HEADING])
+    heading = int(ants[i, HEADING])
     if strategy == LEVY:
-        if ant[FLIGHT] > 0:
-            ant[FLIGHT] -= 1
+        if ants[i, FLIGHT] > 0:
+            ants[i, FLIGHT] -= 1
             return heading
-        ant[FLIGHT] = _flight_length(second, exponent) - 1
+        ants[i, FLIGHT] = _flight_length(second, exponent) - 1
         return int(first * np.float32(FULL_TURN)) & HEADING_MASK
     if strategy == TRAIL and _smell(trail, y, x) >= numbers[1]:
         heading = _uphill(trail, y, x, heading, table)
@@ -128,25 +129,27 @@ def _searching_heading(
 
 @kernel
 def move_ant(
-    place: Float32s,
-    ant: Ints,
+    i: int,
+    places: Float32s,
+    ants: Ints,
     strategy: int,
     trail: Float32s,
     nest: Float32s,
     table: Float32s,
     numbers: Float32s,
     exponent: float,
-    seed: int,
-    stream: int,
-    step: int,
+    first: Any,
+    second: Any,
 ) -> int:
     """Turn and move one ant; return the flat index of its cell.
 
     Parameters
     ----------
-    place : ndarray of float32, shape (2,)
+    i : int
+        Number of the ant.
+    places : ndarray of float32, shape (ants, 2)
         (y, x), overwritten.
-    ant : ndarray of int32, shape (3,)
+    ants : ndarray of int32, shape (ants, 3)
         Heading, 1 for carrying, steps left of the flight; overwritten.
     strategy : int
         `CORRELATED`, `LEVY` or `TRAIL`.
@@ -160,36 +163,35 @@ def move_ant(
         Largest turn of a wiggle, in headings, and faintest trail followed.
     exponent : float
         −1/(μ − 1) of Lévy flights.
-    seed, stream, step : int
-        Of the ant's random numbers.
+    first, second : float32
+        Random numbers in [0, 1).
     """
-    first, second = uniform_pair32(seed, stream, step)
-    y, x = place[0], place[1]
-    if ant[CARRYING]:
-        homeward = _homeward(y, x, nest, int(ant[HEADING]), table)
+    y, x = places[i, 0], places[i, 1]
+    if ants[i, CARRYING]:
+        homeward = _homeward(y, x, nest, int(ants[i, HEADING]), table)
         heading = _wiggled(homeward, first, numbers[0])
     else:
         heading = _searching_heading(
-            ant, y, x, strategy, trail, table, numbers, exponent, first, second
+            ants, i, y, x, strategy, trail, table, numbers, exponent, first, second
         )
     y, x = y + table[heading, 0], x + table[heading, 1]
     row, column = _cell_of(y), _cell_of(x)
     if 0 <= row < trail.shape[0] and 0 <= column < trail.shape[1]:
-        place[0], place[1] = y, x
+        places[i, 0], places[i, 1] = y, x
     else:
         # At the edge of the world an ant turns round, loses the step and ends its flight.
         heading = (heading + HALF_TURN) & HEADING_MASK
-        ant[FLIGHT] = 0
-        row, column = _cell_of(place[0]), _cell_of(place[1])
-    ant[HEADING] = heading
+        ants[i, FLIGHT] = 0
+        row, column = _cell_of(places[i, 0]), _cell_of(places[i, 1])
+    ants[i, HEADING] = heading
     return int(row * trail.shape[1] + column)
 
 
 @kernel
 def settle_ant(
-    number: int,
-    place: Float32s,
-    ant: Ints,
+    i: int,
+    places: Float32s,
+    ants: Ints,
     cell: int,
     food: Ints,
     claims: Ints,
@@ -202,9 +204,9 @@ def settle_ant(
 
     Parameters
     ----------
-    number : int
-        Of the ant.
-    place, ant, nest
+    i : int
+        Number of the ant.
+    places, ants, nest
         As for `move_ant`.
     cell : int
         Flat index of its cell.
@@ -213,20 +215,20 @@ def settle_ant(
     seed, stream, step : int
         Of the random heading in which an ant leaves the nest.
     """
-    if not ant[CARRYING]:
-        if claims[cell] == number:
+    if not ants[i, CARRYING]:
+        if claims[cell] == i:
             food[cell] -= 1
-            ant[CARRYING] = 1
-            ant[HEADING] = (ant[HEADING] + HALF_TURN) & HEADING_MASK
+            ants[i, CARRYING] = 1
+            ants[i, HEADING] = (ants[i, HEADING] + HALF_TURN) & HEADING_MASK
         return 0
-    dy, dx = place[0] - nest[0], place[1] - nest[1]
+    dy, dx = places[i, 0] - nest[0], places[i, 1] - nest[1]
     if dy * dy + dx * dx > nest[2] * nest[2]:
         return 0
-    ant[CARRYING] = 0
-    ant[FLIGHT] = 0
+    ants[i, CARRYING] = 0
+    ants[i, FLIGHT] = 0
     # The upper half of the counters; the lower one is for moves.
     chance = uniform32(seed, stream, step + SECOND_HALF)
-    ant[HEADING] = int(chance * np.float32(FULL_TURN)) & HEADING_MASK
+    ants[i, HEADING] = int(chance * np.float32(FULL_TURN)) & HEADING_MASK
     return 1
 
 
@@ -279,6 +281,7 @@ def _step(
     places: Float32s,
     ants: Ints,
     cells: NDArray[np.int64],
+    chances: Float32s,
     strategy: int,
     trail: Float32s,
     food: Ints,
@@ -293,10 +296,22 @@ def _step(
     step: int,
 ) -> int:
     """Move all ants of one world, then let them settle; return the items delivered."""
+    # By themselves, as vector instructions.
     for i in range(len(ants)):
-        stream = first_stream + i
+        chances[i, 0], chances[i, 1] = uniform_pair32(seed, first_stream + i, step)
+    for i in range(len(ants)):
         cell = move_ant(
-            places[i], ants[i], strategy, trail, nest, table, numbers, exponent, seed, stream, step
+            i,
+            places,
+            ants,
+            strategy,
+            trail,
+            nest,
+            table,
+            numbers,
+            exponent,
+            chances[i, 0],
+            chances[i, 1],
         )
         cells[i] = cell
         if ants[i, CARRYING]:
@@ -306,9 +321,7 @@ def _step(
     delivered = 0
     for i in range(len(ants)):
         stream = first_stream + i
-        delivered += settle_ant(
-            i, places[i], ants[i], cells[i], food, claims, nest, seed, stream, step
-        )
+        delivered += settle_ant(i, places, ants, cells[i], food, claims, nest, seed, stream, step)
     for i in range(len(ants)):
         claims[cells[i]] = NOBODY
         if strategy != TRAIL:
@@ -321,6 +334,7 @@ def forage(
     places: Float32s,
     ants: Ints,
     cells: NDArray[np.int64],
+    chances: Float32s,
     strategy: int,
     trails: Float32s,
     food: Ints,
@@ -341,9 +355,9 @@ def forage(
     Parameters
     ----------
     places : ndarray of float32, shape (ants, 2)
-        As for `move_ant`, like `ants` (shape (ants, 3)), `nest`, `table` and `numbers`.
+        As for `move_ant`, like `ants`, `nest`, `table` and `numbers`.
     cells : ndarray of int64, shape (ants,)
-        Scratch.
+        Scratch, like `chances` of float32, shape (ants, 2).
     strategy : int
         `CORRELATED`, `LEVY` or `TRAIL`; only `TRAIL` leaves a trail.
     trails : ndarray of float32, shape (2, height, width)
@@ -365,6 +379,7 @@ def forage(
             places,
             ants,
             cells,
+            chances,
             strategy,
             here,
             food,
