@@ -229,6 +229,15 @@ class StateSpecs:
         Who may implement it: every protocol.
         """
 
+    @hookspec
+    def swarmloom_close(self) -> None:
+        """Let go of what is held open, files and connections: the swarm is being closed.
+
+        Runs have ended by then. What was learned need not be given up.
+
+        Who may implement it: any plugin.
+        """
+
 
 class ObserverSpecs:
     """Beside the cycle: for those who watch or attach."""

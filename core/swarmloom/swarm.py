@@ -318,9 +318,10 @@ class Swarm:
         self._runs.remove(run)
 
     def close(self) -> None:
-        """End open runs, let threads go and close the ledger."""
+        """End open runs, let plugins and threads go and close the ledger."""
         for run in list(self._runs):
             run.close("interrupted")
+        self.host.hook.swarmloom_close()
         self.loop.close()
         self.ledger.close()
 

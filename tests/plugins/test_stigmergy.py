@@ -14,12 +14,7 @@ from swarmloom.cycle import validators
 from swarmloom.errors import InputError
 from swarmloom.memory_plan import MemoryPlan, Region
 from swarmloom.types import Ballot, Task
-from swarmloom_plugins.stigmergy import (
-    Stigmergy,
-    StigmergyConfig,
-    swarmloom_register_protocols,
-    swarmloom_register_tools,
-)
+from swarmloom_plugins.stigmergy import Stigmergy, StigmergyConfig
 from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL
 from tests.core.rounds import make_experts, make_round
 from tests.plugins.crews import graded, outcome_of, share_right
@@ -174,6 +169,45 @@ def test_snapshot_round_trip_into_another_crew():
     assert other.sense("a") == protocol.sense("a")
 
 
+def test_snapshots_of_other_versions_and_damaged_ones_are_refused_and_nothing_changes():
+    protocol = make_protocol(2)
+    protocol.swarmloom_evolve(outcomes=[graded("a", 0, True)] * 5)
+    protocol.leave("a", "expert1", True, "eve", 1.0, "quick")
+    protocol.claim("t", "eve")
+    before, whole = protocol.sense("a"), protocol.swarmloom_snapshot()
+    cut = {key: value for key, value in whole["trails"].items() if key != "experts"}
+    claims = {**whole["traces"], "claims": [["t", "eve"]]}
+    for wrong, message in (
+        ({**whole, "version": 1}, "version 1; allowed: 2"),
+        ({}, "version None"),
+        ({**whole, "trails": cut}, "experts"),
+        ({**whole, "trails": {**whole["trails"], "answering": {}}}, "version"),
+        ({**whole, "traces": claims}, "damaged"),
+        ({**whole, "traces": {**whole["traces"], "store": {"kind": "?"}}}, "damaged"),
+    ):
+        with pytest.raises(InputError, match=message):
+            protocol.swarmloom_restore(state=wrong)
+        assert protocol.sense("a") == before
+        assert [note.text for note in protocol.notes("a")] == ["quick"]
+        assert protocol.claim("t", "bob") is None
+
+
+@pytest.mark.row("S14")
+def test_snapshot_holds_notes_and_claims():
+    protocol, other = make_protocol(2), make_protocol(2)
+    protocol.leave("a", "expert1", False, "eve", 3.0, "slow on long ones")
+    claim = protocol.claim("t", "eve")
+    state = protocol.swarmloom_snapshot()
+    other.swarmloom_restore(state=json.loads(json.dumps(state, default=np.ndarray.tolist)))
+    assert other.notes("a") == protocol.notes("a")
+    assert other.claim("t", "bob") is None
+    assert other.claimed("t", claim.token, "eve").finish("done")
+    assert other.result("t") == "done"
+    again = other.swarmloom_snapshot()["trails"]["being_right"]
+    for key, value in state["trails"]["being_right"].items():
+        np.testing.assert_array_equal(again[key], value)
+
+
 def test_members_word_is_capped_and_named():
     protocol = make_protocol(member_cap=10.0, member_trust=0.5)
     protocol.leave("a", "expert0", True, "eve", 500.0)
@@ -283,52 +317,6 @@ def test_wrong_configuration_is_refused(wrong):
 
 def test_every_key_is_described():
     assert all(field.description for field in StigmergyConfig.model_fields.values())
-
-
-# -- tools -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tools():
-    found = {}
-    swarmloom_register_tools(lambda tool: found.setdefault(tool.name, tool))
-    return found
-
-
-def test_registration(tools):
-    registered = []
-    swarmloom_register_protocols(registered.append)
-    assert registered == [Stigmergy]
-    assert sorted(tools) == ["leave_trace", "sense_traces", "what_worked"]
-
-
-def test_a_trace_left_by_a_tool_is_sensed(tools):
-    protocol = make_protocol(3)
-    swarm = swarm_of(3, protocol)
-    arguments = {"topic": "maths", "expert": "expert2", "by": "manager", "amount": "4"}
-    told = json.loads(tools["leave_trace"](swarm, worked="yes", **arguments))
-    assert told["best"][0]["expert"] == "expert2"
-    rows = json.loads(tools["sense_traces"](swarm, topic="maths"))
-    assert rows[0]["by"] == {"manager": [4.0, 0.0]}
-    assert [row["expert"] for row in rows[1:]] == ["expert0", "expert1"]
-    best = json.loads(tools["what_worked"](swarm, topic="maths", count="1"))["best"]
-    assert [one["expert"] for one in best] == ["expert2"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"expert": "expert9"}, "did you mean"),
-        ({"worked": "maybe"}, "'yes', 'no'"),
-        ({"amount": "-1"}, "success"),
-        ({"amount": "nan"}, "success"),
-    ],
-)
-def test_wrong_traces_are_refused(tools, change, message):
-    swarm = swarm_of(2, make_protocol())
-    arguments = {"topic": "a", "expert": "expert0", "worked": "yes", "by": "m", **change}
-    with pytest.raises(InputError, match=message):
-        tools["leave_trace"](swarm, **arguments)
 
 
 # -- in a crew -------------------------------------------------------------------------------------

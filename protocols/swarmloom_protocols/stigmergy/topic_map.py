@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from swarmloom.errors import InputError
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["Embedder", "TopicMap", "lexical_embedding"]
+__all__ = ["Embedder", "TopicMap"]
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -22,43 +21,7 @@ IntArray = npt.NDArray[np.int64]
 
 Embedder = Callable[[Sequence[str]], npt.ArrayLike]
 
-_WIDTH = 256
-_SIGN = 1 << 31
-
 _NOTHING = np.zeros(0, dtype=np.int64), np.zeros(0)
-
-
-def lexical_embedding(names: Sequence[str]) -> Float32Array:
-    """Embed names by the words and the runs of 3 to 5 letters that they are made of.
-
-    Signed feature hashing (Weinberger et al. 2009) with CRC-32: the same in every process. It knows
-    spelling alone: "tax law" is near "tax law, Germany" and far from "fiscal regulation".
-
-    Parameters
-    ----------
-    names : sequence of str
-
-    Returns
-    -------
-    ndarray of float32, shape (len(names), 256)
-        A row of zeros for a name without letters or digits.
-    """
-    placed = np.zeros((len(names), _WIDTH), dtype=np.float32)
-    for row, name in zip(placed, names, strict=True):
-        for feature in _features(name):
-            hashed = zlib.crc32(feature.encode("utf-8", "surrogatepass"))
-            row[hashed % _WIDTH] += 1.0 if hashed & _SIGN else -1.0
-    return placed
-
-
-def _features(name: str) -> list[str]:
-    words = "".join(c if c.isalnum() else " " for c in name.casefold()).split()
-    found = list(words)
-    for word in words:
-        edged = f"<{word}>"
-        for length in (3, 4, 5):
-            found += [edged[at : at + length] for at in range(len(edged) - length + 1)]
-    return found
 
 
 class TopicMap:

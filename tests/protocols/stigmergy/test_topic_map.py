@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.stigmergy.topic_map import TopicMap, lexical_embedding
+from swarmloom_protocols.stigmergy.topic_map import TopicMap
+from swarmloom_protocols.stigmergy.traces.lexical import lexical_vectors
 from tests.naive import topic_pooling as naive
 
 vectors = arrays.arrays(
@@ -60,13 +61,13 @@ def test_topics_without_a_place_are_near_nothing():
 
 def test_near_names_have_near_places():
     names = ["tax law", "tax law, Germany", "fluid dynamics", "TAX LAW!", "", "?!"]
-    places = lexical_embedding(names)
+    places = lexical_vectors(names)
     unit = places / np.maximum(np.linalg.norm(places, axis=1, keepdims=True), 1e-9)
     cosine = unit @ unit.T
     assert cosine[0, 1] > 0.5 > 0.25 > abs(cosine[0, 2])
     assert cosine[0, 3] == pytest.approx(1.0)
     assert not places[4:].any()
-    np.testing.assert_array_equal(places, lexical_embedding(names))
+    np.testing.assert_array_equal(places, lexical_vectors(names))
 
 
 @pytest.mark.parametrize(
@@ -96,4 +97,4 @@ def test_an_embedding_that_changes_its_width_is_refused():
 @pytest.mark.parametrize("wrong", [{"neighbours": 0}, {"least": 0.0}, {"least": 1.0}])
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
-        TopicMap(lexical_embedding, **wrong)
+        TopicMap(lexical_vectors, **wrong)
