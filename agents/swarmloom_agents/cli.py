@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +27,7 @@ from swarmloom_agents.progress import LiveProgress, run_table
 if TYPE_CHECKING:
     from swarmloom.run import RunResult
     from swarmloom.swarm import Swarm
+    from swarmloom.types import Task
     from swarmloom_agents.llms import OfflineLLM
 
 __all__ = ["run"]
@@ -58,6 +59,14 @@ def run(
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
     ] = None,
+    shared: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Share the configuration's tasks with all processes that name this file: each "
+            "task is done once.",
+        ),
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -69,7 +78,9 @@ def run(
         raise ConfigurationError("nothing to run: give a configuration file, or --crew FOLDER")
     if crew is None and inputs:
         raise ConfigurationError("--inputs fills a crew's texts: it goes with --crew FOLDER")
-    job = _job(config, crew, inputs, offline)
+    if crew is not None and shared:
+        raise ConfigurationError("--shared divides a configuration's tasks: it goes without --crew")
+    job = _job(config, crew, inputs, offline, shared)
     with ExitStack() as stack:
         if offline is not None:
             _offline_world(stack)
@@ -78,7 +89,7 @@ def run(
         _load_crewai()
         model = _offline_model(stack, offline)
         if crew is None:
-            report = _run_configured(config, model, job, resume, quiet or json)
+            report = _run_configured(config, model, job, resume, quiet or json, shared)
         else:
             values = _inputs(inputs or [])
             report = _run_crew(crew, config, values, model, job, resume, quiet or json)
@@ -88,8 +99,9 @@ def run(
 
 def _check_success(report: Mapping[str, Any]) -> None:
     """Tell by an error, and so by the exit code, that tasks were left without an answer."""
-    answered = sum(task["answer"] is not None for task in report["tasks"])
-    said = f"{answered} of {len(report['tasks'])} tasks have an answer"
+    answers = [task["answer"] for task in (*report["tasks"], *report.get("others", {}).values())]
+    answered = sum(answer is not None for answer in answers)
+    said = f"{answered} of {len(answers)} tasks have an answer"
     if report["budget_limit"]:
         raise BudgetExceededError(f"budget.{report['budget_limit']} is used up: {said}")
     if not answered:
@@ -103,11 +115,15 @@ def _first_failure(report: Mapping[str, Any]) -> str:
 
 
 def _job(
-    config: Path | None, crew: Path | None, inputs: list[str] | None, offline: Path | None
+    config: Path | None,
+    crew: Path | None,
+    inputs: list[str] | None,
+    offline: Path | None,
+    shared: Path | None,
 ) -> dict[str, Any]:
     """Give the command that `swarmloom resume` has to repeat."""
     argv = ["run", *([str(config)] if config else [])]
-    for flag, value in (("--crew", crew), ("--offline", offline)):
+    for flag, value in (("--crew", crew), ("--offline", offline), ("--shared", shared)):
         argv += [flag, str(value)] if value else []
     for pair in inputs or []:
         argv += ["--inputs", pair]
@@ -210,6 +226,7 @@ def _run_configured(
     job: Mapping[str, Any],
     resume: str | None,
     hidden: bool,
+    shared: Path | None,
 ) -> dict[str, Any]:
     from swarmloom.swarm import Swarm
     from swarmloom_agents.built_crew import build_experts, read_tasks
@@ -225,7 +242,20 @@ def _run_configured(
         with _progress(hidden, len(tasks)) as listen:
             options = {"job": job, "resume": resume, "on_event": listen, "feedback": graded}
             with interruptible(swarm.ledger):
+                if shared is not None:
+                    return _run_shared(swarm, tasks, shared, options)
                 return _report(swarm, swarm.run(tasks, **options))
+
+
+def _run_shared(
+    swarm: Swarm, tasks: Sequence[Task], file: Path, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    from swarmloom_agents.shared_work import run_shared
+
+    result, done = run_shared(swarm, tasks, file, **options)
+    own = set(result.answers)
+    others = {key: value for key, value in done.items() if key not in own}
+    return {**_report(swarm, result), "others": others}
 
 
 # -- what is shown -----------------------------------------------------------------------------

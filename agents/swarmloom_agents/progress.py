@@ -93,6 +93,8 @@ def run_table(report: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [table, Text(spent)]
     if shares:
         parts.append(Text(f"shares in the decisions: {shares}"))
+    if report.get("others"):
+        parts.append(Text(f"{len(report['others'])} tasks were done by other processes"))
     if "answer" in report:
         parts += [Text(""), Text(report["answer"])]
     return Group(*parts)

@@ -54,7 +54,7 @@ class StoreError(SwarmloomError):
     exit_code = 4
 
 
-class TraceStoreError(SwarmloomError):
+class TraceStoreError(StoreError):
     """A trace store's file cannot be read or written; what it held is left as it was."""
 
     exit_code = 4
