@@ -1,12 +1,14 @@
-"""Colonies: navigation fields, foraging."""
+"""Colonies: navigation fields, foraging, the double bridge, sorting."""
 
 import dataclasses
 import math
 
 import numpy as np
 
+from swarmloom_protocols.stigmergy.colonies import double_bridge
 from swarmloom_protocols.stigmergy.colonies.foraging import Foragers, forage_worlds
 from swarmloom_protocols.stigmergy.colonies.wayfinding import navigation_field
+from tests.naive import double_bridge as naive_bridge
 from tests.naive import foraging, wayfinding
 from tests.protocols.cuda_cases.case import Case
 
@@ -48,7 +50,26 @@ def ants_that(strategy):
     return arguments
 
 
+BRIDGE = {"travel": 3, "ants": 5, "steps": 20, "departure_mark": 0.25, "evaporation": 0.01}
+
+
+def bridge(runs, seed, device):
+    rng = np.random.default_rng(seed)
+    return double_bridge.double_bridge(runs, rng, device=device, **BRIDGE).crossings
+
+
+def naive_crossings(runs, seed):
+    return naive_bridge.double_bridge(runs, np.random.default_rng(seed), **BRIDGE)
+
+
+def runs_of(rng, size):
+    return 1 + size // 30, int(rng.integers(2**32))
+
+
 CASES = {
+    "swarmloom_protocols.stigmergy.colonies.double_bridge_cuda.cross": Case(
+        bridge, naive_crossings, runs_of
+    ),
     "swarmloom_protocols.stigmergy.colonies.wayfinding_cuda.relax": Case(
         potential, wayfinding.navigation_field, labyrinth
     ),
