@@ -1,7 +1,7 @@
 """A Physarum swarm agent by agent and cell by cell, in Python numbers.
 
 Written from Jones's description (Artificial Life 16 (2010) 127) and the number formats that the
-documentation states: positions in 2⁻¹⁶ cells, headings in 2⁻²⁴, the trail in float32.
+documentation states: positions in 2⁻¹⁶ cells, all else in float32.
 """
 
 import math
@@ -10,9 +10,9 @@ import numpy as np
 
 from tests.naive import philox32
 
-CELL, ONE = 1 << 16, 1 << 24
+CELL = 1 << 16
 single = np.float32
-FLOOR = single(1e-30)
+FLOOR = single(1e-28)
 
 
 def cut(value):
@@ -37,7 +37,7 @@ class Swarm:
         self.settings = settings
         self.periodic = [kind == "periodic" for kind in settings["boundaries"]]
         self.places = [[math.floor((value + 0.5) * CELL) for value in row] for row in positions]
-        self.headings = [[round(float(value) * ONE) for value in row] for row in headings]
+        self.headings = [[single(value) for value in row] for row in headings]
         self.trail = np.array(settings["trail"], np.float32)
         self.walls = settings.get("walls", np.zeros(shape, bool))
         self.food = settings.get("food", [])
@@ -52,7 +52,7 @@ class Swarm:
     def offsets(self, heading):
         """Where the sensors in front, left and right are."""
         angle, reach = self.settings["sensor_angle"], self.settings["sensor_distance"] * CELL
-        y, x = (single(part / ONE) for part in heading)
+        y, x = heading
         ahead = single(reach)
         along, aside = single(reach * math.cos(angle)), single(reach * math.sin(angle))
         forward = cut(y * along), cut(x * along)
@@ -74,27 +74,28 @@ class Swarm:
         return int(left > right) - int(right > left)
 
     def coin(self, agent):
-        words = philox32.block((agent // 64, self.step_count), self.seed)
-        return words[agent % 64 // 32] >> (agent % 32) & 1
+        words = philox32.block((agent, self.step_count // 64), self.seed)
+        return words[self.step_count % 64 // 32] >> (self.step_count % 32) & 1
 
     def turned(self, heading, turn):
         if turn == 0:
             return heading
-        cosine = single(math.cos(self.settings["turn_angle"]) * ONE)
-        sine = single(turn) * single(math.sin(self.settings["turn_angle"]) * ONE)
-        y, x = (single(part / ONE) for part in heading)
-        y, x = cut(y * cosine) + cut(x * sine), cut(x * cosine) - cut(y * sine)
-        tall, wide = single(y), single(x)
-        squared = cut(tall * tall * single(1 / ONE)) + cut(wide * wide * single(1 / ONE))
-        share = single(ONE - squared) * single(0.5 / ONE)
-        return [int(single(y + cut(tall * share))), int(single(x + cut(wide * share)))]
+        cosine = single(math.cos(self.settings["turn_angle"]))
+        sine = single(turn) * single(math.sin(self.settings["turn_angle"]))
+        y, x = heading
+        return [y * cosine + x * sine, x * cosine - y * sine]
+
+    def righted(self, heading):
+        y, x = heading
+        factor = single(1.5) - single(0.5) * (y * y + x * x)
+        return [y * factor, x * factor]
 
     def move(self, agent):
         """Move one agent; the cell it deposits in, or None."""
         before = self.places[agent]
         heading = self.turned(self.headings[agent], self.turn(agent))
         stride = single(self.settings["step_size"] * CELL)
-        place = [before[i] + cut(single(heading[i] / ONE) * stride) for i in (0, 1)]
+        place = [before[i] + cut(heading[i] * stride) for i in (0, 1)]
         if self.walls[self.cell(place)]:
             self.headings[agent] = self.anew(agent)
             return None
@@ -107,9 +108,11 @@ class Swarm:
     def anew(self, agent):
         word = philox32.block((agent, self.step_count | 1 << 31), self.seed)[0]
         angle = 2.0 * math.pi * (word >> 22) / 1024
-        return [round(math.sin(angle) * ONE), round(math.cos(angle) * ONE)]
+        return [single(math.sin(angle)), single(math.cos(angle))]
 
     def step(self):
+        if self.step_count % 64 == 0:
+            self.headings = [self.righted(heading) for heading in self.headings]
         cells = [self.move(agent) for agent in range(len(self.places))]
         for y, x, amount in self.food:
             self.trail[int(y), int(x)] += single(amount)

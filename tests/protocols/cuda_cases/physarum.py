@@ -75,9 +75,7 @@ def theirs(positions, headings, trail, walls, food, kinds):
     )
     for _ in range(STEPS):
         swarm.step()
-    return all_numbers(
-        swarm.places, np.reshape(swarm.headings, (-1, 2)) / physarum.ONE, swarm.trail
-    )
+    return all_numbers(swarm.places, np.reshape(swarm.headings, (-1, 2)), swarm.trail)
 
 
 def agents(rng, size):
@@ -96,6 +94,8 @@ def cells(rng, size):
 
 
 CASES = {
+    f"{MODULE}.draw": Case(ours, theirs, agents),
+    f"{MODULE}.right": Case(ours, theirs, agents),
     f"{MODULE}.move": Case(ours, theirs, agents),
     f"{MODULE}.feed": Case(ours, theirs, food),
     f"{MODULE}.spread": Case(ours, theirs, cells),

@@ -8,14 +8,15 @@ order of the agents.
 A block of 256 agents goes through passes over small buffers: the indices of the three cells, the
 values there, turn and move, deposits. All but the gathering and depositing are vector instructions.
 
-Positions are integers, 2⁻¹⁶ cells apart, and a product is turned into an integer before it is
-added to another. So no compiler can fuse a product and a sum into one rounding, and CPU, simulator
-and GPU compute the same bits; steps add up exactly; a mirrored swarm does the mirrored thing.
+Positions are integers, 2⁻¹⁶ cells apart, and products become integers before they are added to
+one; elsewhere `product` keeps a product and a sum from being fused into one rounding. So CPU,
+simulator and GPU compute the same bits, steps add up exactly, and what an agent does depends
+neither on the order of the agents nor on how they are cut into parts.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,36 +27,39 @@ from swarmloom.random_streams32 import words32
 __all__ = [
     "BLOCK",
     "CELL",
-    "COINS",
+    "EPOCH",
     "FIXED_BITS",
     "FULL",
-    "HEADING_ONE",
+    "Agents",
+    "Ground",
     "advance_blocks",
     "cell_at",
     "chosen_turn",
     "coin",
+    "draw_coins",
     "fold",
     "folded_heading",
     "new_direction",
+    "product",
+    "right_headings",
+    "righted",
     "rotated",
     "side_offsets",
 ]
 
 BLOCK = 256
-# A 64-bit block of random numbers serves the coins of this many agents.
-COINS = 64
+# Steps whose coins an agent draws at once, one a bit of a block of random numbers.
+EPOCH = 64
 FIXED_BITS = 16
 # The width of a cell in the unit of positions.
 CELL = 1 << FIXED_BITS
-# Components of unit vectors are multiples of 2⁻²⁴, which float32 holds exactly.
-HEADING_ONE: Any = np.float32(2.0**24)
-HEADING_UNIT: Any = np.float32(2.0**-24)
-HEADING_HALF_UNIT: Any = np.float32(2.0**-25)
-FIXED_ONE = np.int32(1 << 24)
+LOWEST: Any = np.float32(-3e38)
 ZERO: Any = np.float32(0.0)
+HALF: Any = np.float32(0.5)
 ONE: Any = np.float32(1.0)
+THREE_HALVES: Any = np.float32(1.5)
 NOTHING = np.int32(0)
-# Steps are the streams of the coins; new headings have the upper bit set.
+# Epochs are the streams of the coins; new headings have a stream a step, with the upper bit set.
 HEADING_STREAM = np.uint32(1 << 31)
 DIRECTION_SHIFT = np.uint32(22)
 # Counts of deposits are bytes; what one cannot hold goes to a list.
@@ -63,8 +67,16 @@ FULL = 256
 
 Fixed = Any
 Ints = NDArray[np.int32]
+Words = NDArray[np.uint32]
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+
+
+@kernel
+def product(first: Any, second: Any) -> Any:
+    """Return a float32 product that no compiler fuses with the sum it goes into."""
+    value = first * second
+    return value if value > LOWEST else LOWEST
 
 
 @kernel
@@ -87,10 +99,29 @@ def fold(place: Fixed, size: Fixed, mirror: Fixed) -> Fixed:
 
 
 @kernel
+def wrap(place: Fixed, size: Fixed, _: Fixed) -> Fixed:
+    """Do what `fold` does at periodic ends."""
+    inside = np.int32(place + size) if place < NOTHING else place
+    return np.int32(inside - size) if inside >= size else inside
+
+
+@kernel
 def folded_heading(component: Any, place: Fixed, size: Fixed, mirror: Fixed) -> Any:
     """Return a heading's component after a move to `place`: reversed by a reflecting end."""
     outside = place < NOTHING or place >= size
     return -component if outside and mirror != NOTHING else component
+
+
+@kernel
+def kept_heading(component: Any, _: Fixed, __: Fixed, ___: Fixed) -> Any:
+    """Do what `folded_heading` does at periodic ends."""
+    return component
+
+
+@kernel
+def cell_of(y: Fixed, x: Fixed, width: Fixed) -> Fixed:
+    """Return the flat index of the cell at a place on the grid."""
+    return np.int32(np.int32(y >> FIXED_BITS) * width + np.int32(x >> FIXED_BITS))
 
 
 @kernel
@@ -104,9 +135,7 @@ def cell_at(y: Fixed, x: Fixed, frame: Ints) -> Fixed:
     frame : ndarray of int32, shape (5,)
         Height and width in 2⁻¹⁶ cells, their `mirror` as in `fold`, width in cells.
     """
-    row = np.int32(fold(y, frame[0], frame[2]) >> FIXED_BITS)
-    column = np.int32(fold(x, frame[1], frame[3]) >> FIXED_BITS)
-    return np.int32(row * frame[4] + column)
+    return cell_of(fold(y, frame[0], frame[2]), fold(x, frame[1], frame[3]), frame[4])
 
 
 @kernel
@@ -152,49 +181,47 @@ def chosen_turn(front: Any, left: Any, right: Any, side: Fixed) -> Any:
 
 @kernel
 def rotated(heading_y: Any, heading_x: Any, turn: Any, cosine: Any, sine: Any) -> Any:
-    """Return a unit vector turned by 0 or ±the turn angle, its length put right to 2⁻²³.
+    """Return a unit vector, (y, x), turned by 0 or ±the turn angle.
 
     Parameters
     ----------
     heading_y, heading_x : float32
-        Multiples of 2⁻²⁴.
     turn : float32
         -1, 0 or 1.
     cosine, sine : float32
-        Of the turn angle, times 2²⁴.
-
-    Returns
-    -------
-    (float32, float32)
-        (y, x); the same as before where `turn` is 0.
+        Of the turn angle.
     """
-    along = HEADING_ONE if turn == ZERO else cosine
+    along = ONE if turn == ZERO else cosine
     aside = turn * sine
-    y = np.int32(np.int32(heading_y * along) + np.int32(heading_x * aside))
-    x = np.int32(np.int32(heading_x * along) - np.int32(heading_y * aside))
-    tall, wide = np.float32(y), np.float32(x)
-    squared = np.int32(np.int32(tall * tall * HEADING_UNIT) + np.int32(wide * wide * HEADING_UNIT))
-    # One step of Newton's iteration for 1/|h| from 1.
-    lacking = np.float32(np.int32(FIXED_ONE - squared)) * HEADING_HALF_UNIT
-    share = ZERO if turn == ZERO else lacking
-    y = np.int32(y + np.int32(tall * share))
-    x = np.int32(x + np.int32(wide * share))
-    return np.float32(y) * HEADING_UNIT, np.float32(x) * HEADING_UNIT
+    y = product(heading_y, along) + product(heading_x, aside)
+    x = product(heading_x, along) - product(heading_y, aside)
+    return y, x
 
 
 @kernel
-def coin(low: Any, high: Any, agent: Any) -> Fixed:
+def righted(heading_y: Any, heading_x: Any) -> Any:
+    """Return a vector close to a unit vector with its length put right (Newton's step for 1/|h|).
+
+    Rounding would lengthen or shorten it by 10⁻⁷ a turn.
+    """
+    squared = product(heading_y, heading_y) + product(heading_x, heading_x)
+    factor = THREE_HALVES - product(HALF, squared)
+    return heading_y * factor, heading_x * factor
+
+
+@kernel
+def coin(low: Any, high: Any, step: Any) -> Fixed:
     """Return an agent's random bit of a step.
 
     Parameters
     ----------
     low, high : uint32
-        ``words32(seed, step, agent // 64)``.
-    agent : int
-        Its place in the order of the agents.
+        ``words32(seed, step // 64, agent)``.
+    step : uint32
     """
-    word = low if agent & 32 == 0 else high
-    return np.int32((word >> np.uint32(agent & 31)) & np.uint32(1))
+    place = np.uint32(step) & np.uint32(31)
+    word = low if np.uint32(step) & np.uint32(32) == np.uint32(0) else high
+    return np.int32((word >> place) & np.uint32(1))
 
 
 @kernel
@@ -204,30 +231,94 @@ def new_direction(seed: Any, step: Any, agent: Any) -> Any:
     return word >> DIRECTION_SHIFT
 
 
-@kernel
-def _toss(seed: Any, step: Any, block: int, cells: Ints) -> None:
-    """Write the coins of a block's agents to ``cells[4]``."""
-    for group in range(BLOCK // COINS):
-        low, high = words32(seed, step, np.uint32(block * (BLOCK // COINS) + group))
-        for i in range(COINS):
-            cells[4, group * COINS + i] = coin(low, high, i)
+class Agents(NamedTuple):
+    """Agents in blocks of 256; the last block is filled up with some that do not count.
+
+    Attributes
+    ----------
+    places : ndarray of int32, shape (blocks, 2, 256)
+        (y, x) in 2⁻¹⁶ cells.
+    headings : ndarray of float32, shape (blocks, 2, 256)
+        Unit vectors (y, x).
+    coins : ndarray of uint32, shape (blocks, 2, 256)
+        Random bits of 64 steps.
+    order : ndarray of int32, shape (blocks, 256)
+        Number of each agent.
+    """
+
+    places: Ints
+    headings: Floats
+    coins: Words
+    order: Ints
+
+
+class Ground(NamedTuple):
+    """What agents move on.
+
+    Attributes
+    ----------
+    trail : ndarray of float32, shape (cells,)
+    walls : ndarray of uint8, shape (cells,) or (0,)
+        1 where no agent can go; empty where there are no walls.
+    directions : ndarray of float32, shape (2, 1024)
+        Unit vectors (y, x) for agents that a wall has stopped.
+    motion : ndarray of float32, shape (6,)
+        Sensor distance ahead, along and across, step, all in 2⁻¹⁶ cells; cosine and sine of the
+        turn.
+    frame : ndarray of int32, shape (5,)
+        As in `cell_at`.
+    """
+
+    trail: Floats
+    walls: Bytes
+    directions: Floats
+    motion: Floats
+    frame: Ints
 
 
 @kernel
-def _find_cells(
-    places: Ints, headings: Floats, block: int, motion: Floats, frame: Ints, cells: Ints
-) -> None:
+def draw_coins(agents: Agents, seed: Any, epoch: Any, start: int, stop: int) -> None:
+    """Draw the coins of an epoch for some blocks."""
+    for block in range(start, stop):
+        for i in range(BLOCK):
+            low, high = words32(seed, epoch, np.uint32(agents.order[block, i]))
+            agents.coins[block, 0, i], agents.coins[block, 1, i] = low, high
+
+
+@kernel
+def right_headings(agents: Agents, start: int, stop: int) -> None:
+    """Put the lengths of the headings of some blocks right."""
+    headings = agents.headings
+    for block in range(start, stop):
+        for i in range(BLOCK):
+            y, x = righted(headings[block, 0, i], headings[block, 1, i])
+            headings[block, 0, i], headings[block, 1, i] = y, x
+
+
+@kernel
+def _find_cells(agents: Agents, block: int, ground: Ground, bring: Any, cells: Ints) -> None:
     """Write the flat indices of the cells in front, left and right of a block's agents."""
-    ahead, along, aside = motion[0], motion[1], motion[2]
+    places, headings = agents.places, agents.headings
+    ahead, along, aside = ground.motion[0], ground.motion[1], ground.motion[2]
+    tall, wide, mirror_y, mirror_x, width = _frame(ground.frame)
     for i in range(BLOCK):
         y, x = places[block, 0, i], places[block, 1, i]
         heading_y, heading_x = headings[block, 0, i], headings[block, 1, i]
         left_y, left_x, right_y, right_x = side_offsets(heading_y, heading_x, along, aside)
-        front_y = np.int32(y + np.int32(heading_y * ahead))
-        front_x = np.int32(x + np.int32(heading_x * ahead))
-        cells[0, i] = cell_at(front_y, front_x, frame)
-        cells[1, i] = cell_at(np.int32(y + left_y), np.int32(x + left_x), frame)
-        cells[2, i] = cell_at(np.int32(y + right_y), np.int32(x + right_x), frame)
+        front_y = bring(np.int32(y + np.int32(heading_y * ahead)), tall, mirror_y)
+        front_x = bring(np.int32(x + np.int32(heading_x * ahead)), wide, mirror_x)
+        left_y = bring(np.int32(y + left_y), tall, mirror_y)
+        left_x = bring(np.int32(x + left_x), wide, mirror_x)
+        right_y = bring(np.int32(y + right_y), tall, mirror_y)
+        right_x = bring(np.int32(x + right_x), wide, mirror_x)
+        cells[0, i] = cell_of(front_y, front_x, width)
+        cells[1, i] = cell_of(left_y, left_x, width)
+        cells[2, i] = cell_of(right_y, right_x, width)
+
+
+@kernel
+def _frame(frame: Ints) -> Any:
+    return frame[0], frame[1], frame[2], frame[3], frame[4]
 
 
 @kernel
@@ -239,23 +330,32 @@ def _gather(trail: Floats, cells: Ints, sensed: Floats) -> None:
 
 @kernel
 def _turn_and_move(
-    places: Ints, headings: Floats, block: int, motion: Floats, frame: Ints, seen: Floats, new: Ints
+    agents: Agents,
+    block: int,
+    ground: Ground,
+    step: Any,
+    bring: Any,
+    bounce: Any,
+    seen: Floats,
+    cells: Ints,
 ) -> None:
-    """Turn towards the strongest trail and take a step; the cell entered goes to ``new[3]``."""
-    stride, cosine, sine = motion[3], motion[4], motion[5]
-    tall, wide, mirror_y, mirror_x = frame[0], frame[1], frame[2], frame[3]
+    """Turn towards the strongest trail and take a step; the cell entered goes to ``cells[3]``."""
+    places, headings = agents.places, agents.headings
+    stride, cosine, sine = ground.motion[3], ground.motion[4], ground.motion[5]
+    tall, wide, mirror_y, mirror_x, width = _frame(ground.frame)
     for i in range(BLOCK):
-        turn = chosen_turn(seen[0, i], seen[1, i], seen[2, i], new[4, i])
+        side = coin(agents.coins[block, 0, i], agents.coins[block, 1, i], step)
+        turn = chosen_turn(seen[0, i], seen[1, i], seen[2, i], side)
         heading_y, heading_x = rotated(
             headings[block, 0, i], headings[block, 1, i], turn, cosine, sine
         )
         y = np.int32(places[block, 0, i] + np.int32(heading_y * stride))
         x = np.int32(places[block, 1, i] + np.int32(heading_x * stride))
-        headings[block, 0, i] = folded_heading(heading_y, y, tall, mirror_y)
-        headings[block, 1, i] = folded_heading(heading_x, x, wide, mirror_x)
-        places[block, 0, i] = fold(y, tall, mirror_y)
-        places[block, 1, i] = fold(x, wide, mirror_x)
-        new[3, i] = cell_at(y, x, frame)
+        headings[block, 0, i] = bounce(heading_y, y, tall, mirror_y)
+        headings[block, 1, i] = bounce(heading_x, x, wide, mirror_x)
+        y, x = bring(y, tall, mirror_y), bring(x, wide, mirror_x)
+        places[block, 0, i], places[block, 1, i] = y, x
+        cells[3, i] = cell_of(y, x, width)
 
 
 @kernel
@@ -267,23 +367,15 @@ def _keep(places: Ints, block: int, before: Ints) -> None:
 
 @kernel
 def _step_back(
-    places: Ints,
-    headings: Floats,
-    block: int,
-    walls: Bytes,
-    directions: Floats,
-    seed: Any,
-    step: Any,
-    before: Ints,
-    cells: Ints,
+    agents: Agents, block: int, ground: Ground, seed: Any, step: Any, before: Ints, cells: Ints
 ) -> None:
     """Put agents that entered a wall back, in a new direction; their cell becomes -1."""
     for i in range(BLOCK):
-        if walls[np.uint32(cells[3, i])]:
-            direction = new_direction(seed, step, block * BLOCK + i)
+        if ground.walls[np.uint32(cells[3, i])]:
+            direction = new_direction(seed, step, agents.order[block, i])
             for axis in range(2):
-                places[block, axis, i] = before[axis, i]
-                headings[block, axis, i] = directions[axis, direction]
+                agents.places[block, axis, i] = before[axis, i]
+                agents.headings[block, axis, i] = ground.directions[axis, direction]
             cells[3, i] = -1
 
 
@@ -302,16 +394,11 @@ def _deposit(cells: Ints, agents: int, counts: Bytes, overflow: Ints) -> None:
 
 @kernel
 def advance_blocks(
-    places: Ints,
-    headings: Floats,
+    agents: Agents,
+    ground: Ground,
+    number: int,
     start: int,
     stop: int,
-    agents: int,
-    trail: Floats,
-    walls: Bytes,
-    directions: Floats,
-    motion: Floats,
-    frame: Ints,
     seed: Any,
     step: Any,
     counts: Bytes,
@@ -321,24 +408,13 @@ def advance_blocks(
 
     Parameters
     ----------
-    places : ndarray of int32, shape (blocks, 2, 256)
-        (y, x) in 2⁻¹⁶ cells; the last block is filled up with agents that do not count.
-    headings : ndarray of float32, shape (blocks, 2, 256)
-        Unit vectors (y, x).
+    agents : Agents
+        With the coins of the step's epoch.
+    ground : Ground
+    number : int
+        Agents that count.
     start, stop : int
         Blocks.
-    agents : int
-        All that count.
-    trail : ndarray of float32, shape (cells,)
-    walls : ndarray of uint8, shape (cells,) or (0,)
-        Where no agent can go; empty where there are no walls.
-    directions : ndarray of float32, shape (2, 1024)
-        Unit vectors (y, x) for agents that a wall has stopped.
-    motion : ndarray of float32, shape (6,)
-        Sensor distance ahead, along and across, step, all in 2⁻¹⁶ cells; cosine and sine of the
-        turn times 2²⁴.
-    frame : ndarray of int32, shape (5,)
-        As in `cell_at`.
     seed, step : uint32
         Which random numbers.
     counts : ndarray of uint8, shape (cells,)
@@ -346,15 +422,20 @@ def advance_blocks(
     overflow : ndarray of int32, shape (agents / 256 + 2,)
         A length, then a cell for each 256 deposits that left its count at 0.
     """
-    cells, sensed = np.empty((5, BLOCK), np.int32), np.empty((3, BLOCK), np.float32)
+    cells, sensed = np.empty((4, BLOCK), np.int32), np.empty((3, BLOCK), np.float32)
     before = np.empty((2, BLOCK), np.int32)
+    walled, periodic = ground.walls.size > 0, ground.frame[2] == 0 and ground.frame[3] == 0
     for block in range(start, stop):
-        _toss(seed, step, block, cells)
-        _find_cells(places, headings, block, motion, frame, cells)
-        _gather(trail, cells, sensed)
-        if walls.size:
-            _keep(places, block, before)
-        _turn_and_move(places, headings, block, motion, frame, sensed, cells)
-        if walls.size:
-            _step_back(places, headings, block, walls, directions, seed, step, before, cells)
-        _deposit(cells, min(BLOCK, agents - block * BLOCK), counts, overflow)
+        if walled:
+            _keep(agents.places, block, before)
+        if periodic:
+            _find_cells(agents, block, ground, wrap, cells)
+            _gather(ground.trail, cells, sensed)
+            _turn_and_move(agents, block, ground, step, wrap, kept_heading, sensed, cells)
+        else:
+            _find_cells(agents, block, ground, fold, cells)
+            _gather(ground.trail, cells, sensed)
+            _turn_and_move(agents, block, ground, step, fold, folded_heading, sensed, cells)
+        if walled:
+            _step_back(agents, block, ground, seed, step, before, cells)
+        _deposit(cells, min(BLOCK, number - block * BLOCK), counts, overflow)

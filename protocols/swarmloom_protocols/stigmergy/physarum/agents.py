@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.stigmergy.physarum.agent_kernels import BLOCK, CELL, HEADING_ONE
+from swarmloom.jit import kernel
+from swarmloom_protocols.stigmergy.physarum.agent_kernels import (
+    BLOCK,
+    CELL,
+    FIXED_BITS,
+    Agents,
+)
 
 __all__ = [
     "DIRECTIONS",
@@ -20,6 +26,8 @@ __all__ = [
     "unpack",
 ]
 
+# Sensors of the agents of a tile of this many cells squared reach what the nearest cache holds.
+TILE_BITS = FIXED_BITS + 5
 Number = TypeVar("Number", np.int32, np.float32)
 
 DIRECTIONS = 1024
@@ -80,7 +88,7 @@ def positions_of(places: NDArray[np.int32]) -> NDArray[np.float64]:
 
 
 def unit_vectors(headings: ArrayLike, agents: int) -> NDArray[np.float32]:
-    """Turn headings into unit vectors that are multiples of 2⁻²⁴.
+    """Turn headings into unit vectors.
 
     Parameters
     ----------
@@ -108,14 +116,59 @@ def unit_vectors(headings: ArrayLike, agents: int) -> NDArray[np.float32]:
             f"headings: agent {first} has {tuple(given[first].tolist())}; allowed: finite, longer "
             f"than {FREE_LENGTH:g}"
         )
-    return _rounded(given.T / lengths)
+    return np.asarray(given.T / lengths, np.float32)
 
 
 def directions(count: int = DIRECTIONS) -> NDArray[np.float32]:
     """Return unit vectors (y, x) all around, shape (2, count)."""
     angles = 2.0 * np.pi * np.arange(count) / count
-    return _rounded(np.stack([np.sin(angles), np.cos(angles)]))
+    return np.asarray([np.sin(angles), np.cos(angles)], np.float32)
 
 
-def _rounded(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
-    return np.asarray(np.rint(vectors * HEADING_ONE) / HEADING_ONE, np.float32)
+@kernel
+def _tile(places: NDArray[np.int32], slot: int, tiles_across: int) -> int:
+    block, i = slot // BLOCK, slot % BLOCK
+    row, column = places[block, 0, i] >> TILE_BITS, places[block, 1, i] >> TILE_BITS
+    return int(row * tiles_across + column)
+
+
+@kernel
+def _sort(
+    agents: Agents, number: int, tiles_across: int, ends: NDArray[np.int64], target: Agents
+) -> None:
+    """Sort by counting; `ends`, zeros at first, has an element more than there are tiles."""
+    for slot in range(number):
+        ends[_tile(agents.places, slot, tiles_across) + 1] += 1
+    for tile in range(1, ends.size):
+        ends[tile] += ends[tile - 1]
+    for slot in range(number):
+        tile = _tile(agents.places, slot, tiles_across)
+        block, i = slot // BLOCK, slot % BLOCK
+        to_block, to = ends[tile] // BLOCK, ends[tile] % BLOCK
+        ends[tile] += 1
+        target.order[to_block, to] = agents.order[block, i]
+        for axis in range(2):
+            target.places[to_block, axis, to] = agents.places[block, axis, i]
+            target.headings[to_block, axis, to] = agents.headings[block, axis, i]
+
+
+def sorted_by_tile(agents: Agents, number: int, frame: NDArray[np.int32]) -> Agents:
+    """Return the agents with neighbours on the grid close to each other, without coins.
+
+    Parameters
+    ----------
+    agents : Agents
+    number : int
+        How many count.
+    frame : ndarray of int32
+        As in `cell_at`.
+    """
+    down, across = ((int(side) >> TILE_BITS) + 1 for side in frame[:2])
+    target = Agents(
+        np.zeros_like(agents.places),
+        np.zeros_like(agents.headings),
+        np.zeros_like(agents.coins),
+        np.zeros_like(agents.order),
+    )
+    _sort(agents, number, across, np.zeros(down * across + 1, np.int64), target)
+    return target

@@ -17,12 +17,15 @@ from swarmloom_protocols.stigmergy.field.boundaries import (
     Sides,
     boundary_codes,
 )
-from swarmloom_protocols.stigmergy.physarum.agent_kernels import CELL, HEADING_ONE
+from swarmloom_protocols.stigmergy.physarum.agent_kernels import CELL
 
 __all__ = ["LONGEST_SIDE", "Settings", "checked_shape", "mirrors"]
 
 # Twice the length of a side still is a 32-bit number of 2⁻¹⁶ cells.
 LONGEST_SIDE = (1 << 14) - 1
+# Of the shorter side: what is beyond an edge is brought back once, and headings are unit vectors to
+# rounding only.
+REACH = 0.999
 LARGEST_DEPOSIT = 1e20
 
 
@@ -67,9 +70,9 @@ class Settings:
         between("diffusion", self.diffusion, 0.0, 1.0)
 
     def check_reach(self, shape: tuple[int, int]) -> None:
-        """Raise `InputError` where sensors or steps are longer than a side of the grid."""
+        """Raise `InputError` where sensors or steps reach around the grid."""
         for name in ("sensor_distance", "step_size"):
-            between(name, getattr(self, name), 0.0, min(shape))
+            between(name, getattr(self, name), 0.0, REACH * min(shape))
 
     def motion(self) -> NDArray[np.float32]:
         """Return what `advance_blocks` calls motion."""
@@ -77,7 +80,7 @@ class Settings:
         along, aside = math.cos(self.sensor_angle), math.sin(self.sensor_angle)
         turn = math.cos(self.turn_angle), math.sin(self.turn_angle)
         lengths = [reach, reach * along, reach * aside, self.step_size * CELL]
-        return np.array([*lengths, *(part * HEADING_ONE for part in turn)], np.float32)
+        return np.array([*lengths, *turn], np.float32)
 
     def rates(self) -> NDArray[np.float32]:
         """Return what `spread_rows` calls rates."""

@@ -100,7 +100,10 @@ def checked_trail(
     """Return a copy of a trail to begin with, 0 by default, or raise `InputError`."""
     if trail is None:
         return np.zeros(shape, np.float32)
-    given = np.array(trail, np.float32, order="C")
+    try:
+        given = np.array(trail, np.float32, order="C")
+    except (TypeError, ValueError):
+        raise InputError(f"trail: {type(trail).__name__}; allowed: numbers") from None
     if given.shape != shape:
         raise InputError(f"trail: shape {given.shape}; allowed: {shape}")
     if not ((given >= 0.0) & (given <= LARGEST_TRAIL)).all():
@@ -127,5 +130,5 @@ def outside_walls(places: NDArray[np.int32], walls: NDArray[np.uint8]) -> NDArra
         inside = np.flatnonzero(walls[y, x])
         if inside.size:
             cell = int(y[inside[0]]), int(x[inside[0]])
-            raise InputError(f"positions: agent {inside[0]} is in a wall, at cell {cell}")
+            raise InputError(f"positions (places): agent {inside[0]} is in a wall, at cell {cell}")
     return places

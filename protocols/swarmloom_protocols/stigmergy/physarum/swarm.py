@@ -13,14 +13,12 @@ from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import row
 from swarmloom_protocols.stigmergy.field.boundaries import Sides
-from swarmloom_protocols.stigmergy.physarum.agent_kernels import CELL
+from swarmloom_protocols.stigmergy.physarum.agent_kernels import CELL, Ground
 from swarmloom_protocols.stigmergy.physarum.agents import (
     directions,
-    pack,
     places_of,
     positions_of,
     unit_vectors,
-    unpack,
 )
 from swarmloom_protocols.stigmergy.physarum.settings import Settings, checked_shape, mirrors
 from swarmloom_protocols.stigmergy.physarum.snapshots import restore, snapshot
@@ -32,7 +30,12 @@ from swarmloom_protocols.stigmergy.physarum.surroundings import (
     open_places,
     outside_walls,
 )
-from swarmloom_protocols.stigmergy.physarum.world import World, advance
+from swarmloom_protocols.stigmergy.physarum.world import (
+    World,
+    advance,
+    agents_of,
+    in_order,
+)
 
 __all__ = ["PhysarumSwarm"]
 
@@ -55,11 +58,11 @@ class PhysarumSwarm:
     sensor_angle : float
         Between the sensor in front and those at the sides, in radians, 0 to π.
     sensor_distance : float
-        From agent to sensors, in cells, at most the shorter side of the grid.
+        From agent to sensors, in cells, at most 0.999 of the shorter side of the grid.
     turn_angle : float
         Of one turn, in radians, 0 to π.
     step_size : float
-        Of one move, in cells, at most the shorter side of the grid.
+        Of one move, in cells, at most 0.999 of the shorter side of the grid.
     deposit : float
         Trail that an agent leaves in the cell it enters, ≥ 0.
     decay : float
@@ -143,23 +146,28 @@ class PhysarumSwarm:
             positions = open_places(rng, agents, closed, self._shape)
         if headings is None:
             headings = directions(1 << 16)[:, rng.integers(1 << 16, size=agents)].T
+        grid = checked_trail(trail, self._shape, closed)
+        sides = self._shape[0] * CELL, self._shape[1] * CELL
         self._world = World(
-            agents=agents,
-            places=pack(outside_walls(places_of(positions, agents, self._shape), closed)),
-            headings=pack(unit_vectors(headings, agents)),
-            trail=checked_trail(trail, self._shape, closed),
+            n=agents,
+            agents=agents_of(
+                outside_walls(places_of(positions, agents, self._shape), closed),
+                unit_vectors(headings, agents),
+            ),
+            ground=Ground(
+                grid.reshape(-1),
+                closed.reshape(-1),
+                directions(),
+                self.settings.motion(),
+                np.array([*sides, *mirror, self._shape[1]], np.int32),
+            ),
+            trail=grid,
             walls=closed,
             links=links_of(closed, mirror),
             food_cells=food_cells,
             food_amounts=food_amounts,
-            motion=self.settings.motion(),
             rates=self.settings.rates(),
-            frame=np.array(
-                [self._shape[0] * CELL, self._shape[1] * CELL, *mirror, self._shape[1]], np.int32
-            ),
-            directions=directions(),
             seed=np.uint32(rng.integers(1 << 32)),
-            step=0,
         )
 
     def step(self, n: int = 1) -> None:
@@ -173,7 +181,7 @@ class PhysarumSwarm:
             `device` is "cuda" and there is none.
         """
         steps = row("n", n)
-        if resolve(self.device, size=self._world.agents) == "cuda":
+        if resolve(self.device, size=self._world.n) == "cuda":
             from swarmloom_protocols.stigmergy.physarum.world_cuda import advance_on_gpu
 
             advance_on_gpu(self._world, steps)
@@ -183,7 +191,7 @@ class PhysarumSwarm:
     @property
     def n(self) -> int:
         """How many agents there are."""
-        return self._world.agents
+        return self._world.n
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -205,12 +213,12 @@ class PhysarumSwarm:
     @property
     def positions(self) -> NDArray[np.float64]:
         """Positions (y, x) of the agents in cells, shape (n, 2); a copy."""
-        return positions_of(unpack(self._world.places, self.n))
+        return positions_of(in_order(self._world)[0])
 
     @property
     def headings(self) -> NDArray[np.float32]:
         """Unit vectors (y, x) of the agents, shape (n, 2); a copy."""
-        return np.ascontiguousarray(unpack(self._world.headings, self.n).T)
+        return np.ascontiguousarray(in_order(self._world)[1].T)
 
     # -- state ----------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ lost, v = u + w/9·(Σ₃ₓ₃ − 9u) and u' = v − k·v: written as what flo
 rounding is unbiased. Beyond a reflecting edge, and in walls, lies the cell's own value, so that
 mass is kept. Rows roll through buffers, and each cell is read and written once.
 
-Products pass a comparison before anything is added to them, which no compiler can fuse: CPU and
-GPU round alike (see `agent_kernels`). What falls below `FLOOR` becomes 0, rounding errors below 0
-too: products of what is left are no denormals.
+What falls below `FLOOR` becomes 0, rounding errors below 0 too: neither denormals are left, nor
+what has denormals as its products.
 """
 
 from __future__ import annotations
@@ -18,23 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarmloom.denormals import flush_float32
 from swarmloom.jit import kernel
+from swarmloom_protocols.stigmergy.physarum.agent_kernels import product
 
-__all__ = ["next_trail", "open_flow", "product", "settle", "spread_rows", "take_row"]
+__all__ = ["next_trail", "open_flow", "settle", "spread_rows", "take_row"]
 
-FLOOR: Any = np.float32(1e-30)
+FLOOR: Any = np.float32(1e-28)
 ZERO: Any = np.float32(0.0)
 EIGHT: Any = np.float32(8.0)
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
-
-
-@kernel
-def product(first: Any, second: Any) -> Any:
-    """Return a float32 product that is rounded before anything is added to it, 0 for denormals."""
-    return flush_float32(first * second)
 
 
 @kernel

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.device import BAND_ELEMENTS, bands, map_bands, thread_count
-from swarmloom_protocols.stigmergy.physarum.agent_kernels import FULL, advance_blocks
+from swarmloom_protocols.stigmergy.physarum.agent_kernels import (
+    EPOCH,
+    FULL,
+    Agents,
+    Ground,
+    advance_blocks,
+    draw_coins,
+    right_headings,
+)
+from swarmloom_protocols.stigmergy.physarum.agents import pack, sorted_by_tile, unpack
 from swarmloom_protocols.stigmergy.physarum.trail_kernels import settle, spread_rows, take_row
 
-__all__ = ["World", "advance", "step_word"]
+__all__ = ["World", "advance", "agents_of", "epoch_word", "in_order", "step_word"]
 
 # Fewer agents than this are moved before a second thread has started.
 AGENTS_A_PART = 1 << 15
+# A trail of fewer cells stays in the cache next to a core, and agents need not be sorted.
+CELLS_WORTH_SORTING = 1 << 17
 
 
 @dataclass(slots=True)
@@ -23,35 +35,63 @@ class World:
 
     Attributes
     ----------
-    agents : int
-    places : ndarray of int32, shape (blocks, 2, 256)
-    headings : ndarray of float32, shape (blocks, 2, 256)
+    n : int
+        Agents.
+    agents : Agents
+    ground : Ground
     trail : ndarray of float32, shape (Y, X)
-    walls, links : ndarray of uint8, shape (Y, X) or (0, 0)
+        That of `ground`.
+    walls : ndarray of uint8, shape (Y, X) or (0, 0)
+        That of `ground`.
+    links : ndarray of uint8, shape (Y, X) or (0, 0)
     food_cells : ndarray of int64, shape (K,)
     food_amounts : ndarray of float32, shape (K,)
-    motion, rates : ndarray of float32
-    frame : ndarray of int32, shape (5,)
-    directions : ndarray of float32, shape (2, 1024)
+    rates : ndarray of float32, shape (3,)
     seed : uint32
     step : int
         Steps taken.
+    epoch : int
+        Whose coins the agents have; -1 for none.
     """
 
-    agents: int
-    places: NDArray[np.int32]
-    headings: NDArray[np.float32]
+    n: int
+    agents: Agents
+    ground: Ground
     trail: NDArray[np.float32]
     walls: NDArray[np.uint8]
     links: NDArray[np.uint8]
     food_cells: NDArray[np.int64]
     food_amounts: NDArray[np.float32]
-    motion: NDArray[np.float32]
     rates: NDArray[np.float32]
-    frame: NDArray[np.int32]
-    directions: NDArray[np.float32]
     seed: np.uint32
-    step: int
+    step: int = 0
+    epoch: int = -1
+
+
+def agents_of(places: NDArray[np.int32], headings: NDArray[np.float32]) -> Agents:
+    """Return agents from arrays of shape (2, n), in their order and without coins."""
+    blocks = pack(places)
+    order = np.arange(blocks[:, 0].size, dtype=np.int32).reshape(blocks[:, 0].shape)
+    return Agents(blocks, pack(headings), np.zeros(blocks.shape, np.uint32), order)
+
+
+def in_order(world: World) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return places and headings by the numbers of the agents, of shape (2, n); copies."""
+    order = world.agents.order.reshape(-1)[: world.n]
+    places, headings = np.empty((2, world.n), np.int32), np.empty((2, world.n), np.float32)
+    places[:, order] = unpack(world.agents.places, world.n)
+    headings[:, order] = unpack(world.agents.headings, world.n)
+    return places, headings
+
+
+def step_word(step: int) -> np.uint32:
+    """Return the stream of a step's new headings, without its upper bit."""
+    return np.uint32(step & 0x7FFFFFFF)
+
+
+def epoch_word(step: int) -> np.uint32:
+    """Return the stream of a step's coins."""
+    return np.uint32(step // EPOCH & 0x7FFFFFFF)
 
 
 def advance(world: World, steps: int) -> None:
@@ -60,47 +100,57 @@ def advance(world: World, steps: int) -> None:
     Agents are cut into a part a thread, each with its own counts of deposits: whole numbers, whose
     sum is the same however they are cut.
     """
-    parts = max(1, min(thread_count(), world.agents // AGENTS_A_PART))
+    parts = max(1, min(thread_count(), world.n // AGENTS_A_PART))
     counts = np.zeros((parts, *world.trail.shape), np.uint8)
-    overflow = np.zeros((parts, world.agents // FULL + 2), np.int32)
+    overflow = np.zeros((parts, world.n // FULL + 2), np.int32)
     for _ in range(steps):
+        _prepare(world, parts)
         _move(world, counts, overflow)
-        world.trail.reshape(-1)[world.food_cells] += world.food_amounts
+        world.ground.trail[world.food_cells] += world.food_amounts
         if overflow[:, 0].any():
             _settle(world, counts, overflow)
         _spread(world, counts)
         world.step += 1
 
 
-def step_word(step: int) -> np.uint32:
-    """Return the stream of a step's coins; `HEADING_STREAM` is the upper bit."""
-    return np.uint32(step & 0x7FFFFFFF)
+def _prepare(world: World, parts: int) -> None:
+    """Right the headings and sort the agents once an epoch, and see to its coins."""
+    if world.step % EPOCH == 0:
+        if world.trail.size >= CELLS_WORTH_SORTING:
+            world.agents = sorted_by_tile(world.agents, world.n, world.ground.frame)
+            world.epoch = -1
+        _each_part(world, parts, lambda _, *part: right_headings(world.agents, *part))
+    if world.epoch != world.step // EPOCH:
+        word = epoch_word(world.step)
+        _each_part(world, parts, lambda _, *part: draw_coins(world.agents, world.seed, word, *part))
+        world.epoch = world.step // EPOCH
+
+
+def _each_part(world: World, parts: int, function: Callable[[int, int, int], None]) -> None:
+    """Call ``function(part, first block, end block)`` for each part, a thread each."""
+    blocks = len(world.agents.places)
+
+    def one_part(part: int, _: int) -> None:
+        function(part, blocks * part // parts, blocks * (part + 1) // parts)
+
+    map_bands(one_part, parts, BAND_ELEMENTS)
 
 
 def _move(world: World, counts: NDArray[np.uint8], overflow: NDArray[np.int32]) -> None:
-    blocks, parts = len(world.places), len(counts)
-    trail, walls = world.trail.reshape(-1), world.walls.reshape(-1)
-    step = step_word(world.step)
-
-    def one_part(part: int, _: int) -> None:
+    def one_part(part: int, start: int, stop: int) -> None:
         advance_blocks(
-            world.places,
-            world.headings,
-            blocks * part // parts,
-            blocks * (part + 1) // parts,
             world.agents,
-            trail,
-            walls,
-            world.directions,
-            world.motion,
-            world.frame,
+            world.ground,
+            world.n,
+            start,
+            stop,
             world.seed,
-            step,
+            step_word(world.step),
             counts[part].reshape(-1),
             overflow[part],
         )
 
-    map_bands(one_part, parts, BAND_ELEMENTS)
+    _each_part(world, len(counts), one_part)
 
 
 def _settle(world: World, counts: NDArray[np.uint8], overflow: NDArray[np.int32]) -> None:
@@ -108,7 +158,7 @@ def _settle(world: World, counts: NDArray[np.uint8], overflow: NDArray[np.int32]
     cells, times = np.unique(np.concatenate(lists), return_counts=True)
     flat = counts.reshape(len(counts), -1)
     more = times.astype(np.int64) * FULL
-    settle(world.trail.reshape(-1), flat, cells.astype(np.int64), more, world.rates[2])
+    settle(world.ground.trail, flat, cells.astype(np.int64), more, world.rates[2])
     overflow[:, 0] = 0
 
 
@@ -116,7 +166,7 @@ def _spread(world: World, counts: NDArray[np.uint8]) -> None:
     height, width = world.trail.shape
     cut = bands(height, width)
     halos = np.empty((len(cut), 2, width + 2), np.float32)
-    mirror_y, mirror_x = world.frame[2], world.frame[3]
+    mirror_y, mirror_x = world.ground.frame[2], world.ground.frame[3]
     for halo, (start, stop) in zip(halos, cut, strict=True):
         for row, y in zip(halo, (start - 1, stop), strict=True):
             inside = min(max(y, 0), height - 1) if mirror_y else y % height

@@ -16,25 +16,26 @@ from swarmloom.cuda import kernel, numba_cuda
 from swarmloom.random_streams32 import words32
 from swarmloom_protocols.stigmergy.physarum.agent_kernels import (
     BLOCK,
-    COINS,
+    EPOCH,
     cell_at,
     chosen_turn,
     coin,
     fold,
     folded_heading,
     new_direction,
+    product,
+    righted,
     rotated,
     side_offsets,
 )
 from swarmloom_protocols.stigmergy.physarum.trail_kernels import (
     next_trail,
     open_flow,
-    product,
     walled_flow,
 )
-from swarmloom_protocols.stigmergy.physarum.world import World, step_word
+from swarmloom_protocols.stigmergy.physarum.world import World, epoch_word, step_word
 
-__all__ = ["advance_on_gpu", "feed", "move", "spread"]
+__all__ = ["advance_on_gpu", "draw", "feed", "move", "right", "spread"]
 
 cuda = numba_cuda()
 
@@ -66,9 +67,29 @@ def turn_at(
     return chosen_turn(front, left, right, side)
 
 
+@kernel("void(int64, int32[:,::1], uint32, uint32, uint32[:,:,::1])")
+def draw(agents: int, order: Ints, seed: Any, epoch: Any, coins: NDArray[np.uint32]) -> None:
+    """Draw an agent's coins of an epoch."""
+    agent = cuda.grid(1)
+    if agent < agents:
+        block, i = agent // BLOCK, agent % BLOCK
+        low, high = words32(seed, epoch, np.uint32(order[block, i]))
+        coins[block, 0, i], coins[block, 1, i] = low, high
+
+
+@kernel("void(int64, float32[:,:,::1])")
+def right(agents: int, headings: Floats) -> None:
+    """Put the length of an agent's heading right."""
+    agent = cuda.grid(1)
+    if agent < agents:
+        block, i = agent // BLOCK, agent % BLOCK
+        y, x = righted(headings[block, 0, i], headings[block, 1, i])
+        headings[block, 0, i], headings[block, 1, i] = y, x
+
+
 @kernel(
     "void(int64, float32[::1], uint8[::1], float32[:,::1], float32[::1], int32[::1], uint32,"
-    " uint32, int32[:,:,::1], float32[:,:,::1], int32[::1])"
+    " uint32, int32[:,::1], uint32[:,:,::1], int32[:,:,::1], float32[:,:,::1], int32[::1])"
 )
 def move(
     agents: int,
@@ -79,6 +100,8 @@ def move(
     frame: Ints,
     seed: Any,
     step: Any,
+    order: Ints,
+    coins: NDArray[np.uint32],
     places: Ints,
     headings: Floats,
     counts: Ints,
@@ -86,10 +109,9 @@ def move(
     """Let an agent sense, turn, move and deposit."""
     agent = cuda.grid(1)
     if agent < agents:
-        low, high = words32(seed, step, np.uint32(agent // COINS))
-        side = coin(low, high, agent)
-        turn = turn_at(places, headings, agent, trail, motion, frame, side)
         block, i = agent // BLOCK, agent % BLOCK
+        side = coin(coins[block, 0, i], coins[block, 1, i], step)
+        turn = turn_at(places, headings, agent, trail, motion, frame, side)
         heading_y, heading_x = rotated(
             headings[block, 0, i], headings[block, 1, i], turn, motion[4], motion[5]
         )
@@ -97,7 +119,7 @@ def move(
         x = np.int32(places[block, 1, i] + np.int32(heading_x * motion[3]))
         cell = cell_at(y, x, frame)
         if walls.size > 0 and walls[cell] > 0:
-            direction = new_direction(seed, step, agent)
+            direction = new_direction(seed, step, order[block, i])
             headings[block, 0, i] = directions[0, direction]
             headings[block, 1, i] = directions[1, direction]
         else:
@@ -143,17 +165,17 @@ def across(trail: Floats, counts: Ints, y: int, x: int, frame: Ints, amount: Any
 
 
 @kernel(
-    "void(float32[:,::1], int32[:,::1], uint8[:,::1], float32[::1], int32[::1],"
-    " float32[:,::1], int32[:,::1])"
+    "void(float32[:,::1], float32[:,::1], int32[:,::1], int32[:,::1], uint8[:,::1],"
+    " float32[::1], int32[::1])"
 )
 def spread(
     trail: Floats,
+    after: Floats,
     counts: Ints,
+    next_counts: Ints,
     links: Bytes,
     rates: Floats,
     frame: Ints,
-    after: Floats,
-    other_counts: Ints,
 ) -> None:
     """Write a cell's next trail, and 0 to the counts of the next step."""
     i = cuda.grid(1)
@@ -169,31 +191,42 @@ def spread(
         else:
             flow = open_flow(own, around, share)
         after[y, x] = next_trail(own, flow, loss)
-        other_counts[y, x] = 0
+        next_counts[y, x] = 0
 
 
 def advance_on_gpu(world: World, steps: int) -> None:
     """Take the steps of `swarmloom_protocols.stigmergy.physarum.world.advance` on the GPU."""
     up = numba_cuda().to_device
-    places, headings = up(world.places), up(world.headings)
+    agents, ground = [up(array) for array in world.agents], [up(array) for array in world.ground]
     # The trail before and after a step, and its counts and those of the next, change places.
     trails = [up(world.trail), up(np.zeros_like(world.trail))]
     tallies = [up(np.zeros(world.trail.shape, np.int32)) for _ in range(2)]
-    walls, links, directions = up(world.walls.reshape(-1)), up(world.links), up(world.directions)
-    motion, rates, frame = up(world.motion), up(world.rates), up(world.frame)
+    links, rates = up(world.links), up(world.rates)
     cells, amounts = up(world.food_cells), up(world.food_amounts)
     for _ in range(steps):
-        flat, counts = trails[0].reshape(world.trail.size), tallies[0].reshape(world.trail.size)
-        surroundings = flat, walls, directions, motion, frame
-        when = world.seed, step_word(world.step)
-        move.launch(world.agents, world.agents, *surroundings, *when, places, headings, counts)
-        feed.launch(world.food_cells.size, cells, amounts, flat)
-        spread.launch(
-            world.trail.size, trails[0], tallies[0], links, rates, frame, trails[1], tallies[1]
-        )
+        ground[0] = trails[0].reshape(world.trail.size)
+        _prepare_on_gpu(world, agents)
+        _move_on_gpu(world, agents, ground, tallies[0].reshape(world.trail.size))
+        feed.launch(world.food_cells.size, cells, amounts, ground[0])
+        spread.launch(world.trail.size, *trails, *tallies, links, rates, ground[-1])
         trails.reverse()
         tallies.reverse()
         world.step += 1
-    places.copy_to_host(world.places)
-    headings.copy_to_host(world.headings)
+    for array, on_gpu in zip(world.agents, agents, strict=True):
+        on_gpu.copy_to_host(array)
     trails[0].copy_to_host(world.trail)
+
+
+def _prepare_on_gpu(world: World, agents: list[Any]) -> None:
+    _, headings, coins, order = agents
+    if world.step % EPOCH == 0:
+        right.launch(world.n, world.n, headings)
+    if world.epoch != world.step // EPOCH:
+        draw.launch(world.n, world.n, order, world.seed, epoch_word(world.step), coins)
+        world.epoch = world.step // EPOCH
+
+
+def _move_on_gpu(world: World, agents: list[Any], ground: list[Any], counts: Any) -> None:
+    places, headings, coins, order = agents
+    chance = world.seed, step_word(world.step), order, coins
+    move.launch(world.n, world.n, *ground, *chance, places, headings, counts)

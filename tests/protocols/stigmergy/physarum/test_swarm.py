@@ -19,7 +19,7 @@ KINDS = st.sampled_from(["periodic", "reflecting"])
 def worlds(draw):
     """A seed and parameters in which everything can happen."""
     shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
-    short = min(shape)
+    short = 0.999 * min(shape)
     rules = {
         "sensor_angle": draw(st.floats(0.0, math.pi)),
         "sensor_distance": draw(st.floats(0.0, short)),
@@ -70,7 +70,7 @@ def pair(shape, rules, boundaries, seed, agents=None, walled=False):
 def assert_same(ours, theirs):
     state = ours.snapshot()
     np.testing.assert_array_equal(state["places"].T, np.reshape(theirs.places, (-1, 2)))
-    headings = np.reshape(theirs.headings, (-1, 2)) / naive.ONE
+    headings = np.reshape(theirs.headings, (-1, 2))
     np.testing.assert_array_equal(state["headings"].T, headings)
     np.testing.assert_array_equal(state["trail"], theirs.trail)
 
@@ -142,11 +142,11 @@ def test_agents_walk_straight_where_there_is_no_trail():
     swarm = PhysarumSwarm(n, (301, 401), deposit=0.0, step_size=1.5, seed=1)
     start, headings = swarm.positions, swarm.headings
     swarm.step(steps)
-    np.testing.assert_array_equal(swarm.headings, headings)
+    np.testing.assert_allclose(swarm.headings, headings, atol=1e-6)
     expected = start + steps * 1.5 * headings.astype(float)
     gone = (swarm.positions - expected + 150.0) % swarm.shape - 150.0
-    # A step is cut to the next multiple of 2⁻¹⁶ cells.
-    assert np.abs(gone).max() <= steps * 2.0**-16
+    # A step is cut to the next multiple of 2⁻¹⁶ cells; headings are put right every 64 steps.
+    assert np.abs(gone).max() <= steps * (2.0**-16 + 1.5e-6)
 
 
 def test_a_reflecting_edge_returns_agents_as_a_mirror_does():
