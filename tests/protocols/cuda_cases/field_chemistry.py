@@ -6,8 +6,14 @@ from swarmloom_protocols.stigmergy.field.anisotropic import anisotropic_steps
 from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
 from swarmloom_protocols.stigmergy.field.gradient_fields import gradient_field
 from swarmloom_protocols.stigmergy.field.perona_malik import perona_malik_steps
+from swarmloom_protocols.stigmergy.field.presets import (
+    fisher_kpp_steps,
+    fitzhugh_nagumo_steps,
+    gray_scott_steps,
+)
 from tests.naive import anisotropic as naive_anisotropic
 from tests.naive import gradients as naive_gradients
+from tests.naive import reactions as naive_reactions
 from tests.protocols.cuda_cases.case import Case
 
 PACKAGE = "swarmloom_protocols.stigmergy.field"
@@ -53,6 +59,33 @@ def naive_gradient_field(*arguments):
     return naive_gradients.gradient_field(*arguments[:-1], boundary_codes(arguments[-1]))
 
 
+def two_channels(rng, size):
+    return plane(rng, size, 2), size % 2, SIDES
+
+
+def preset_steps(start, model, sides, device="auto"):
+    if model:
+        return gray_scott_steps(start, 0.04, 0.06, (0.2, 0.1), 0.9, 2, sides, device)
+    return fitzhugh_nagumo_steps(start, 0.08, 0.7, 0.8, 0.3, (1.0, 0.2), 0.05, 2, sides, device)
+
+
+def naive_preset_steps(start, model, sides):
+    codes = boundary_codes(sides)
+    if model:
+        return naive_reactions.gray_scott_steps(start, 0.04, 0.06, (0.2, 0.1), 0.9, 2, codes)
+    return naive_reactions.fitzhugh_nagumo_steps(
+        start, 0.08, 0.7, 0.8, 0.3, (1.0, 0.2), 0.05, 2, codes
+    )
+
+
+def population(rng, size):
+    return 1.5 * plane(rng, size), 0.5, 0.9, 1.2, 0.2, 2, SIDES
+
+
+def naive_fisher_kpp_steps(*arguments):
+    return naive_reactions.fisher_kpp_steps(*arguments[:-1], boundary_codes(arguments[-1]))
+
+
 CASES = {
     f"{PACKAGE}.anisotropic_cuda.anisotropic": Case(
         anisotropic_steps, naive_anisotropic_steps, tensor_field
@@ -69,4 +102,6 @@ CASES = {
     f"{PACKAGE}.gradient_cuda.superpose": Case(
         gradient_field, naive_gradient_field, landscape("exploitation", 2)
     ),
+    f"{PACKAGE}.preset_cuda.pair": Case(preset_steps, naive_preset_steps, two_channels),
+    f"{PACKAGE}.preset_cuda.fisher": Case(fisher_kpp_steps, naive_fisher_kpp_steps, population),
 }

@@ -116,7 +116,7 @@ def spread_axes(volume: tuple[int, ...], codes: NDArray[np.int64]) -> int:
     return max(1, sum(flows))
 
 
-def iterate(step: Step, field: Field, steps: int) -> Field:
+def iterate(step: Step, field: Field, steps: int, together: int = 1) -> Field:
     """Do steps on the CPU, spread over threads; `field` itself is only read.
 
     Parameters
@@ -127,13 +127,15 @@ def iterate(step: Step, field: Field, steps: int) -> Field:
         The state at the beginning.
     steps : int
         How many, from 0.
+    together : int, optional
+        Planes whose rows count as one.
 
     Returns
     -------
     ndarray of float32, shape of `field`
         The state at the end, always a new array.
     """
-    width = max(1, field.shape[-1])
+    width = max(1, field.shape[-1] * together)
     source, target = field, np.empty_like(field)
     for _ in range(steps):
         map_bands(partial(step, source, target), field.size // width, width)
