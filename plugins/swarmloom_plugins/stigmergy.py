@@ -242,7 +242,7 @@ class Stigmergy:
         return found
 
     def near(self, topic: str) -> dict[str, float]:
-        """Give the topics near a known one with their cosines, the nearest first.
+        """Give the topics near one with their cosines, the nearest first.
 
         Parameters
         ----------

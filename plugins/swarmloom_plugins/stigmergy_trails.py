@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,6 @@ from swarmloom_protocols.stigmergy.trails import TrailTable
 __all__ = ["ANSWERED", "DEPOSITORS", "FAIL", "KINDS", "OK", "UNANSWERED", "CrewTrails", "Lesson"]
 
 Float64Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 # Calls bring answers unless something shows that they do not.
 _EXPECTED_ANSWERING = 0.999
@@ -129,29 +128,34 @@ class CrewTrails:
 
     # -- reading --------------------------------------------------------------------------------
 
-    def rates(self, topics: Iterable[str], rng: np.random.Generator | None) -> Float64Array:
+    def rates(self, topics: Sequence[str], rng: np.random.Generator | None) -> Float64Array:
         """Give the probability that each of the crew answers rightly, shape (topics, crew)."""
-        rows = self.topics.rows(topics)
-        self._place_topics()
-        return self._rates_of(rows, rng)
-
-    def _rates_of(self, rows: IntArray, rng: np.random.Generator | None) -> Float64Array:
+        # A topic gets its row when something is learned of it: rows then hang on the order of
+        # outcomes alone, in a resumed run too. Until then it reads like the first row without any.
+        unknown = len(self.topics)
+        rows = np.array([self._row(topic, unknown) for topic in topics], dtype=np.int64)
         answering = self._answering.rates(rows, self._crew)
-        return answering * self._being_right.rates(rows, self._crew, rng, self._pooling)
+        prior = None
+        if self._pooling is not None:
+            prior = self._pooling.prior(self._being_right, topics, self._crew)
+        return answering * self._being_right.rates(rows, self._crew, rng, prior)
 
-    def _place_topics(self) -> None:
+    def _row(self, topic: str, unknown: int) -> int:
+        row = self.topics.find(topic)
+        return unknown if row is None else row
+
+    def _new_row(self, topic: str) -> int:
+        row = self.topics.row(topic)
         if self._pooling is not None and len(self._pooling.topics) < len(self.topics):
-            placed = len(self._pooling.topics)
-            self._pooling.topics.extend(self.topics.listing()[placed:])
+            self._pooling.topics.extend([topic])
+        return row
 
     def sense(self, topic: str) -> list[dict[str, Any]]:
         """Read the trails of the crew on a topic, the best expert first."""
-        row = self.topics.find(topic)
-        # An unknown topic has no trails: it reads like the first row without any.
-        known = row if row is not None else len(self.topics)
-        rates = self._rates_of(np.array([known]), None)[0].tolist()
+        row = self._row(topic, len(self.topics))
+        rates = self.rates([topic], None)[0].tolist()
         found = [
-            self._description(name, known, int(expert), rate)
+            self._description(name, row, int(expert), rate)
             for name, expert, rate in zip(self.crew, self._crew, rates, strict=True)
         ]
         return sorted(found, key=lambda trace: -trace["rate"])
@@ -172,12 +176,10 @@ class CrewTrails:
         }
 
     def near(self, topic: str) -> dict[str, float]:
-        """Give the topics near a known one with their cosines, the nearest first."""
-        row = self.topics.find(topic)
-        if row is None or self._pooling is None:
+        """Give the topics near one with their cosines, the nearest first."""
+        if self._pooling is None:
             return {}
-        self._place_topics()
-        rows, cosines = self._pooling.topics.near(row)
+        rows, cosines = self._pooling.topics.near(topic)
         listing = self.topics.listing()
         order = np.argsort(-cosines, kind="stable")
         return {listing[rows[one]]: round(float(cosines[one]), 4) for one in order.tolist()}
@@ -207,8 +209,7 @@ class CrewTrails:
             What there is to share with other swarms.
         """
         self.advance(1.0)
-        topic = self.topics.row(outcome.task.topic)
-        self._place_topics()
+        topic = self._new_row(outcome.task.topic)
         return [lesson for b in outcome.ballots for lesson in self._learned(topic, outcome, b)]
 
     def _learned(self, topic: int, outcome: Outcome, ballot: Ballot) -> Iterator[Lesson]:
@@ -222,7 +223,7 @@ class CrewTrails:
         graded = outcome.truth is not None
         weight = 1.0 if graded else self._config.ungraded_weight
         if self._pooling is not None:
-            self._pooling.observe(self._being_right, topic, expert, right, weight)
+            self._pooling.observe(self._being_right, about[0], expert, right, weight)
         depositor = _FEEDBACK if graded else _VERDICT
         self._being_right.deposit(topic, expert, depositor, right, 1.0 - right)
         for kind, amount in ((OK, right * weight), (FAIL, (1.0 - right) * weight)):
@@ -255,7 +256,7 @@ class CrewTrails:
         depositor = _FIRST_OTHER + self._others.row(who)
         if len(self._others) > known:
             self._appoint()
-        topic, expert = self.topics.row(lesson.topic), self._experts.row(lesson.expert)
+        topic, expert = self._new_row(lesson.topic), self._experts.row(lesson.expert)
         success, failure = (lesson.amount, 0.0) if good else (0.0, lesson.amount)
         table.deposit(topic, expert, depositor, success, failure)
 
@@ -307,10 +308,11 @@ class CrewTrails:
         pooling = self._new_pooling()
         if pooling is not None and state["pooling"] is not None:
             pooling.restore(state["pooling"])
+        if pooling is not None:
+            pooling.topics.extend(state["topics"])
         answering.device = being_right.device = self._being_right.device
         self._answering, self._being_right, self._pooling = answering, being_right, pooling
         self.topics, self._experts = Names(state["topics"]), Names(state["experts"])
         self._others = Names(state["others"])
         self._crew = self._experts.rows(self.crew)
         self._appoint()
-        self._place_topics()

@@ -21,11 +21,18 @@ IntArray = npt.NDArray[np.int64]
 
 Embedder = Callable[[Sequence[str]], npt.ArrayLike]
 
-_NOTHING = np.zeros(0, dtype=np.int64), np.zeros(0)
+Near = tuple[IntArray, Float64Array]
+
+_NOTHING: Near = np.zeros(0, dtype=np.int64), np.zeros(0)
+_DECIMALS = 5
+# Names whose places are kept though they are no topics yet.
+_PASSING = 1024
 
 
 class TopicMap:
     """Topics in the order of their rows, each with its nearest ones.
+
+    What is near depends on the names alone, and on how many there are, not on their order.
 
     Parameters
     ----------
@@ -51,14 +58,18 @@ class TopicMap:
             raise InputError(f"least is {least}; allowed: between 0 and 1")
         self._embed = embed
         self._neighbours, self._least = neighbours, least
+        self._rows: dict[str, int] = {}
+        self._names: list[str] = []
         self._places: Float32Array = np.zeros((0, 0), dtype=np.float32)
-        self._used = 0
         self._near: list[dict[int, float]] = []
-        self._read: dict[int, tuple[IntArray, Float64Array]] = {}
+        self._read: dict[int, Near] = {}
+        self._passing: dict[str, Float32Array] = {}
 
     def __len__(self) -> int:
         """Return how many topics are placed."""
-        return self._used
+        return len(self._names)
+
+    # -- placing --------------------------------------------------------------------------------
 
     def extend(self, names: Sequence[str]) -> None:
         """Place further topics; they take the next rows.
@@ -66,6 +77,7 @@ class TopicMap:
         Parameters
         ----------
         names : sequence of str
+            Each of them new.
 
         Raises
         ------
@@ -75,10 +87,11 @@ class TopicMap:
         """
         if not names:
             return
-        placed = self._unit_rows(names)
-        first = self._used
+        placed, first = self._unit_rows(names), len(self)
         self._grow(placed)
-        cosines = placed @ self._places[: self._used].T
+        self._names += names
+        self._rows.update({name: first + offset for offset, name in enumerate(names)})
+        cosines = self._cosines(placed)
         for offset, row in enumerate(cosines):
             self._link(first + offset, row[: first + offset])
 
@@ -95,63 +108,83 @@ class TopicMap:
         return unit
 
     def _grow(self, placed: Float32Array) -> None:
-        total = self._used + len(placed)
+        used, total = len(self), len(self) + len(placed)
         if total > len(self._places):
             room = np.zeros((max(total, 2 * len(self._places)), placed.shape[1]), np.float32)
-            if self._used:
-                room[: self._used] = self._places[: self._used]
+            if used:
+                room[:used] = self._places[:used]
             self._places = room
-        self._places[self._used : total] = placed
-        self._used = total
+        self._places[used:total] = placed
+
+    def _cosines(self, placed: Float32Array) -> Float32Array:
+        # Rounded, so that they do not hang on how many are computed at a time.
+        exact = placed @ self._places[: len(self)].T
+        cosines: Float32Array = np.clip(np.round(exact, _DECIMALS), -1.0, 1.0)
+        return cosines
+
+    def _nearest(self, cosines: Float32Array) -> list[tuple[int, float]]:
+        near = np.flatnonzero(cosines >= self._least)
+        pairs = zip(near.tolist(), cosines[near].astype(np.float64).tolist(), strict=True)
+        return sorted(pairs, key=lambda pair: (-pair[1], self._names[pair[0]]))
 
     def _link(self, topic: int, cosines: Float32Array) -> None:
         """Make a topic and those near it among the earlier ones neighbours."""
-        near = np.flatnonzero(cosines >= self._least)
-        nearest = near[np.argsort(-cosines[near], kind="stable")]
-        values = np.minimum(cosines[nearest], 1.0).tolist()
-        pairs = list(zip(nearest.tolist(), values, strict=True))
+        pairs = self._nearest(cosines)
         self._near.append(dict(pairs[: self._neighbours]))
         for other, cosine in pairs:
             self._read.pop(other, None)
             self._take(self._near[other], topic, cosine)
 
     def _take(self, near: dict[int, float], topic: int, cosine: float) -> None:
-        if len(near) == self._neighbours:
-            farthest = min(near, key=near.__getitem__)
-            if near[farthest] >= cosine:
-                return
-            del near[farthest]
         near[topic] = cosine
+        if len(near) > self._neighbours:
+            del near[max(near, key=lambda row: (-near[row], self._names[row]))]
 
-    def near(self, topic: int) -> tuple[IntArray, Float64Array]:
-        """Give a topic's near ones.
+    # -- reading --------------------------------------------------------------------------------
+
+    def row(self, name: str) -> int:
+        """Return the row of a topic that is placed."""
+        return self._rows[name]
+
+    def near(self, name: str) -> Near:
+        """Give a topic's near ones among those that are placed.
 
         Parameters
         ----------
-        topic : int
-            Its row; one that is not placed is near nothing.
+        name : str
+            Need not be placed itself; then it costs O(topics · d).
 
         Returns
         -------
         rows : ndarray of int64, shape (n,)
+            Ascending.
         cosines : ndarray of float64, shape (n,)
             In (0, 1].
         """
-        if not 0 <= topic < self._used:
-            return _NOTHING
-        found = self._read.get(topic)
+        row = self._rows.get(name)
+        if row is None:
+            return self._near_passing(name)
+        found = self._read.get(row)
         if found is None:
-            near = self._near[topic]
-            rows = np.fromiter(near, np.int64, len(near))
-            found = self._read[topic] = rows, np.fromiter(near.values(), np.float64, len(near))
+            found = self._read[row] = _arrays(self._near[row])
         return found
 
-    def cosines(self, topics: IntArray) -> tuple[IntArray, sparse.csr_array]:
+    def _near_passing(self, name: str) -> Near:
+        place = self._passing.get(name)
+        if place is None:
+            if len(self._passing) == _PASSING:
+                self._passing.clear()
+            place = self._passing[name] = self._unit_rows([name])
+        if not len(self):
+            return _NOTHING
+        return _arrays(dict(self._nearest(self._cosines(place)[0])[: self._neighbours]))
+
+    def cosines(self, names: Sequence[str]) -> tuple[IntArray, sparse.csr_array]:
         """Give the cosines of several topics and all that are near one of them.
 
         Parameters
         ----------
-        topics : ndarray of int64, shape (T,)
+        names : sequence of str, length T
 
         Returns
         -------
@@ -161,9 +194,14 @@ class TopicMap:
         """
         from scipy import sparse
 
-        found = [self.near(topic) for topic in topics.tolist()]
+        found = [self.near(name) for name in names]
         rows = np.concatenate([_NOTHING[0], *(rows for rows, _ in found)])
         values = np.concatenate([_NOTHING[1], *(cosines for _, cosines in found)])
         near, column = np.unique(rows, return_inverse=True)
         task = np.repeat(np.arange(len(found)), [len(rows) for rows, _ in found])
         return near, sparse.csr_array((values, (task, column)), shape=(len(found), len(near)))
+
+
+def _arrays(near: dict[int, float]) -> Near:
+    rows = np.array(sorted(near), dtype=np.int64)
+    return rows, np.array([near[row] for row in rows.tolist()], dtype=np.float64)

@@ -115,7 +115,7 @@ class TopicPooling:
     # -- learning -------------------------------------------------------------------------------
 
     def observe(
-        self, trails: TrailTable, topic: int, expert: int, right: float, weight: float
+        self, trails: TrailTable, topic: str, expert: int, right: float, weight: float
     ) -> None:
         """Let every candidate predict an observation that the trails do not hold yet.
 
@@ -123,8 +123,10 @@ class TopicPooling:
         ----------
         trails : TrailTable
             What is known so far.
-        topic, expert : int
-            Rows.
+        topic : str
+            One that is placed; its row in the map is its row in the trails.
+        expert : int
+            Row.
         right : float
             How likely the answer was right, in [0, 1].
         weight : float
@@ -133,7 +135,7 @@ class TopicPooling:
         self._sums.advance(trails.now - self._sums.now)
         near, cosines = self.topics.near(topic)
         if len(near):
-            rows = np.append(near, topic)
+            rows = np.append(near, self.topics.row(topic))
             cells = sum(w * trails.amounts(rows, expert, d) for d, w in self._depositors.items())
             self._judge(np.asarray(cells), cosines, self._rate(expert), right, weight)
         for place, column in ((_EXPERTS, expert), (_CREW, 0)):
@@ -172,29 +174,30 @@ class TopicPooling:
 
     # -- reading --------------------------------------------------------------------------------
 
-    def prior(
-        self, trails: TrailTable, topics: IntArray, experts: IntArray, plain: Counts
-    ) -> Counts:
+    def prior(self, trails: TrailTable, topics: Sequence[str], experts: IntArray) -> Counts:
         """Give pseudo-counts that stand for what is known of topics from elsewhere.
 
         Parameters
         ----------
         trails : TrailTable
-        topics : ndarray of int64, shape (T,)
-            Rows.
+        topics : sequence of str, length T
+            Need not be placed.
         experts : ndarray of int64, shape (E,)
-        plain : two ndarrays of float64, shape (E,)
-            Successes and failures that an expert's rate over all topics counts for.
 
         Returns
         -------
         success, failure : ndarray of float64, shape (T, E)
-            Or `plain`, where none of the topics has near ones that count.
+            Or (E,), what each expert's rate over all topics counts for, where none of the topics
+            has near ones that count.
         """
+        expected = trails.expert_rates(experts)
+        plain = self._topic_prior * expected, self._topic_prior * (1.0 - expected)
         weights = self.weights[:-1]
         counting = np.flatnonzero(weights > _LEAST_WEIGHT)
+        if not len(counting):
+            return plain
         near, cosines = self.topics.cosines(topics)
-        if not (len(counting) and len(near)):
+        if not len(near):
             return plain
         known = trails.sparse_counts(near, experts)
         success, failure = (np.tile(amount, (len(topics), 1)) for amount in plain)

@@ -31,8 +31,6 @@ from swarmloom_protocols.stigmergy.trail_state import STATE_VERSION, checked_sta
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from swarmloom_protocols.stigmergy.topic_pooling import TopicPooling
-
 __all__ = ["BYTES_PER_TRAIL", "Reading", "TrailTable"]
 
 Float64Array = npt.NDArray[np.float64]
@@ -386,7 +384,7 @@ class TrailTable:
         topics: Sequence[int] | IntArray,
         experts: Sequence[int] | IntArray,
         rng: np.random.Generator | None = None,
-        pooling: TopicPooling | None = None,
+        prior: tuple[Float64Array, Float64Array] | None = None,
     ) -> Float64Array:
         """Give each expert's success rate on each topic, shrunk to its rate over all topics.
 
@@ -398,8 +396,9 @@ class TrailTable:
         rng : numpy.random.Generator, optional
             Draws the rates from their posterior (Thompson 1933) instead of taking its mean, so
             that what is little known is tried.
-        pooling : TopicPooling, optional
-            Shrinks to what is known of near topics, and that to the rate over all topics.
+        prior : two ndarrays of float64, shape (T, E) or (E,), optional
+            Successes and failures (> 0) that stand for what is known from elsewhere, as
+            `TopicPooling.prior` gives; by default what the rate over all topics counts for.
 
         Returns
         -------
@@ -407,10 +406,9 @@ class TrailTable:
             In [0, 1].
         """
         success, failure = self.counts(topics, experts)
-        expected = self.expert_rates(experts)
-        prior = self._topic_prior * expected, self._topic_prior * (1.0 - expected)
-        if pooling is not None:
-            prior = pooling.prior(self, rows("topics", topics), rows("experts", experts), prior)
+        if prior is None:
+            expected = self.expert_rates(experts)
+            prior = self._topic_prior * expected, self._topic_prior * (1.0 - expected)
         success += prior[0]
         failure += prior[1]
         return success / (success + failure) if rng is None else rng.beta(success, failure)
