@@ -11,7 +11,9 @@ class NaiveStore:
         self.boards = {}
         self.token = 0
 
-    def channel(self, name, half_life=None, cap=None, agent_cap=None, floor=1e-9, expires_after=None):
+    def channel(
+        self, name, half_life=None, cap=None, agent_cap=None, floor=1e-9, expires_after=None
+    ):
         self.channels[name] = (half_life, cap, agent_cap, floor, expires_after)
 
     # -- trails -------------------------------------------------------------------------------

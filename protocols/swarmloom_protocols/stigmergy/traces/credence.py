@@ -16,8 +16,11 @@ __all__ = ["Credence"]
 
 Float64Array = npt.NDArray[np.float64]
 
-# Learning anew costs a pass over all trails, so that much has to happen first.
+# Deposits until weights are learned anew. That costs a pass over all trails, and a fifth of a
+# millisecond however few they are: the more has been seen, the longer the old weights will do.
 _PATIENCE = 32
+_LONGEST_PATIENCE = 256
+_PATIENCE_PER_DEPOSIT = 0.125
 _PATIENCE_PER_TRAIL = 0.5
 
 
@@ -31,8 +34,8 @@ class Credence:
     """Weights of agents on two channels of contrary outcomes.
 
     An agent's weight is `learned_trust` of its amounts on both channels, decayed and held to its
-    cap. They are learned when they are first needed, and anew after half as many deposits as
-    there were trails (32 at least): a constant share of the cost of each deposit.
+    cap. They are learned when they are first needed, and anew after an eighth more deposits (32 to
+    256 of them, or half as many as there are trails): a constant share of what deposits cost.
 
     Parameters
     ----------
@@ -76,7 +79,8 @@ class Credence:
 
     def _learn(self, good: Channel, bad: Channel, now: float, version: int) -> _Learned:
         pairs = _pairs(self._backend, (good, bad), now)
-        due = version + max(_PATIENCE, int(_PATIENCE_PER_TRAIL * len(pairs)))
+        patience = min(_LONGEST_PATIENCE, int(_PATIENCE_PER_DEPOSIT * version))
+        due = version + max(_PATIENCE, patience, int(_PATIENCE_PER_TRAIL * len(pairs)))
         agents = {agent: row for row, agent in enumerate(sorted({who for _, who in pairs}))}
         if len(agents) < 2:
             return _Learned(None, version, due)

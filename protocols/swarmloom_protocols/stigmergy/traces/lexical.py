@@ -23,6 +23,11 @@ LEXICAL_SIZE = 512
 
 _WORDS = re.compile(r"[^\W_]+")
 _PIECES = (3, 4)
+# On pairs of task descriptions these part what belongs together from the rest: a whole word counts
+# half as much as its pieces may, and words of fewer than five letters, most of them "the" and
+# "of", in proportion to their length.
+_WHOLE_WORD = 0.5
+_FULL_LENGTH = 5
 _SIGN_BIT = 1 << 31
 
 
@@ -54,9 +59,10 @@ def _features(text: str) -> dict[str, float]:
     features: defaultdict[str, float] = defaultdict(float)
     for word in _WORDS.findall(unicodedata.normalize("NFKC", text).casefold()):
         pieces = list(_pieces(word))
-        features[f"={word}"] += 1.0
+        importance = min(len(word), _FULL_LENGTH) / _FULL_LENGTH
+        features[f"={word}"] += _WHOLE_WORD * importance
         for piece in pieces:
-            features[piece] += len(pieces) ** -0.5
+            features[piece] += importance * len(pieces) ** -0.5
     return features
 
 

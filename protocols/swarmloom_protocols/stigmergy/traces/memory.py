@@ -12,12 +12,14 @@ from threading import Lock
 
 from swarmloom_protocols.stigmergy.traces.channels import Channel
 from swarmloom_protocols.stigmergy.traces.memory_claims import MemoryClaims
-from swarmloom_protocols.stigmergy.traces.records import Contents, Trail
+from swarmloom_protocols.stigmergy.traces.records import Cell, Contents, Trail
 
 __all__ = ["MemoryBackend"]
 
 _Entry = tuple[int, Hashable, str, str, float, float, str | None]
 _Cells = dict[Hashable, dict[str, Trail]]
+
+_NO_CELLS: _Cells = {}
 
 
 class MemoryBackend:
@@ -78,13 +80,12 @@ class MemoryBackend:
             for deposit in deposits:
                 self._add(*deposit)
 
-    def cell(self, key: Hashable, channel: str) -> list[tuple[str, Trail]]:
+    def cell(self, key: Hashable, channel: str) -> Cell:
         """Give one key's trails on a channel, by agent."""
-        cells = self._cells.get(channel)
-        cell = None if cells is None else cells.get(key)
+        cell = self._cells.get(channel, _NO_CELLS).get(key)
         return [] if cell is None else list(cell.items())
 
-    def cells(self, keys: list[Hashable], channel: str) -> list[list[tuple[str, Trail]]]:
+    def cells(self, keys: list[Hashable], channel: str) -> list[Cell]:
         """Give several keys' trails on a channel."""
         return [self.cell(key, channel) for key in keys]
 

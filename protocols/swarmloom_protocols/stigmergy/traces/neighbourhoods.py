@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Protocol
@@ -90,7 +91,7 @@ class HopNeighbourhood:
         InputError
             If `radius` is no whole number from 1.
         """
-        if radius < 1 or radius != int(radius):
+        if not 1 <= radius < math.inf or radius != int(radius):
             raise InputError(f"radius is {radius}; allowed: a whole number of hops, from 1")
         found: dict[Hashable, float] = {place: 1.0}
         edge = [place]
@@ -124,7 +125,7 @@ class CosineNeighbourhood:
     """
 
     def __init__(
-        self, embed: Embedding | None = None, *, default_radius: float = 0.5, nearest: int = 64
+        self, embed: Embedding | None = None, *, default_radius: float = 0.7, nearest: int = 64
     ) -> None:
         self.default_radius = positive("default_radius", default_radius, 2.0)
         self._nearest = int(between("nearest", nearest, 1))

@@ -21,8 +21,8 @@ def reading(
 
     Parameters
     ----------
-    cell : iterable of (str, trail)
-        Trails by agent.
+    cell : list of (str, trail)
+        Trails by agent; may be put in order.
     channel : Channel
     weights : mapping of str to float, or None
         How far each agent is believed; None: all fully.
@@ -36,6 +36,9 @@ def reading(
     value, evidence, last = 0.0, 0, -math.inf
     by_agent: dict[str, float] = {}
     limit = channel.agent_cap
+    if len(cell) > 2:
+        # Sums of floats depend on the order, which depends on the kind of store.
+        cell.sort()
     for agent, (amount, time, count, _, _) in cell:
         amount = channel.left(amount, time, now)
         if not amount:
@@ -93,7 +96,7 @@ def outcomes(
 
     Parameters
     ----------
-    good, bad : iterable of (str, trail)
+    good, bad : list of (str, trail)
         Trails by agent.
     channels : (Channel, Channel)
         Of success and of failure.
@@ -104,10 +107,10 @@ def outcomes(
     -------
     success, failure : float
     """
-    pairs = paired(good, bad, channels, now)
+    pairs = _paired(good, bad, channels, now)
     limit, total = _lower(channels, "agent_cap"), _lower(channels, "cap")
     won = lost = 0.0
-    for agent, (success, failure) in pairs.items():
+    for agent, (success, failure) in sorted(pairs.items()):
         scale = 1.0 if weights is None else _weight(weights, agent)
         if success + failure > limit:
             scale *= limit / (success + failure)
@@ -116,7 +119,7 @@ def outcomes(
     return won * scale, lost * scale
 
 
-def paired(
+def _paired(
     good: Cell, bad: Cell, channels: tuple[Channel, Channel], now: float
 ) -> dict[str, list[float]]:
     """Give each agent's decayed success and failure amounts."""

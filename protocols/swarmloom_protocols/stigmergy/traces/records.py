@@ -27,7 +27,7 @@ __all__ = [
 Trail: TypeAlias = tuple[float, float, int, int, str | None]
 
 # The trails of one key on one channel, by agent.
-Cell: TypeAlias = Iterable[tuple[str, Trail]]
+Cell: TypeAlias = list[tuple[str, Trail]]
 
 
 class Reading(NamedTuple):
@@ -235,10 +235,10 @@ class Backend(Protocol):
     ) -> None:
         """Add all deposits or none."""
 
-    def cell(self, key: Hashable, channel: str) -> list[tuple[str, Trail]]:
+    def cell(self, key: Hashable, channel: str) -> Cell:
         """Give one key's trails on a channel, by agent."""
 
-    def cells(self, keys: list[Hashable], channel: str) -> list[list[tuple[str, Trail]]]:
+    def cells(self, keys: list[Hashable], channel: str) -> list[Cell]:
         """Give several keys' trails on a channel."""
 
     def trails(self, channel: str) -> list[tuple[Hashable, str, Trail]]:

@@ -112,7 +112,9 @@ def _item(row: list[Any]) -> Item:
     if not isinstance(board, str):
         raise InputError(f"board is {board!r}; allowed: a text")
     if agent is None:
-        return Item(board, decoded(text), None, _count(token, 0), -math.inf, None)
+        if (token, expires, result) != (0, None, None):
+            raise InputError(f"{text} waits, and has a token, an end or a result")
+        return Item(board, decoded(text), None, 0, -math.inf, None)
     end = _finite(expires)
     return Item(board, decoded(text), name("agent", agent), _count(token, 1), end, _json(result))
 

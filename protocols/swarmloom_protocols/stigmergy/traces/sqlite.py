@@ -10,7 +10,7 @@ from typing import Any
 from swarmloom_protocols.stigmergy.traces.channels import Channel
 from swarmloom_protocols.stigmergy.traces.database import Database
 from swarmloom_protocols.stigmergy.traces.keys import decoded, encoded
-from swarmloom_protocols.stigmergy.traces.records import Contents, Trail
+from swarmloom_protocols.stigmergy.traces.records import Cell, Contents, Trail
 from swarmloom_protocols.stigmergy.traces.sqlite_claims import SqliteClaims
 
 __all__ = ["SqliteBackend"]
@@ -124,11 +124,11 @@ class SqliteBackend:
             )
             self._cut(connection, first + len(rows) - 1)
 
-    def cell(self, key: Hashable, channel: str) -> list[tuple[str, Trail]]:
+    def cell(self, key: Hashable, channel: str) -> Cell:
         """Give one key's trails on a channel, by agent."""
         return self.cells([key], channel)[0]
 
-    def cells(self, keys: list[Hashable], channel: str) -> list[list[tuple[str, Trail]]]:
+    def cells(self, keys: list[Hashable], channel: str) -> list[Cell]:
         """Give several keys' trails on a channel."""
         sql = f"SELECT agent, {_TRAIL} FROM trails WHERE channel = ? AND key = ?"
         texts = [encoded(key) for key in keys]

@@ -147,7 +147,7 @@ class TraceStore(TraceKeeper):
         key : hashable
         channel : str
         radius : float, optional
-            The neighbourhood's own by default: 1 hop, or a cosine distance of 0.5.
+            The neighbourhood's own by default: 1 hop, or a cosine distance of 0.7.
         now, trust
             As for `sense`.
 
@@ -352,7 +352,10 @@ class TraceStore(TraceKeeper):
         channels = self._definition(good), self._definition(bad)
         when = self._clock() if now is None else finite("now", now)
         weights = self._weights(channels[0], trust, when)
-        return self._nearby.outcomes(keys, channels, radius, weights, when)
+        try:
+            return self._nearby.outcomes(keys, channels, radius, weights, when)
+        except TypeError as error:
+            raise unfit(tuple(keys), 0.0, now, error) from error
 
     def _weights(
         self, channel: Channel, trust: Trust | None, now: float

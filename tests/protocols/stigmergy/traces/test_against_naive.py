@@ -38,7 +38,9 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("claim"), KEYS, AGENTS, TTL),
     st.tuples(st.just("add"), st.lists(KEYS, max_size=3)),
     st.tuples(st.just("next"), AGENTS, TTL),
-    st.tuples(st.just("change"), st.integers(0, 9), st.sampled_from(["renew", "release", "finish"])),
+    st.tuples(
+        st.just("change"), st.integers(0, 9), st.sampled_from(["renew", "release", "finish"])
+    ),
     st.tuples(st.just("sweep")),
     st.tuples(st.just("restore")),
 )

@@ -326,5 +326,3 @@ def test_readers_see_whole_deposits():
 
     _, *seen = together(3, lambda number: write(0) if number == 0 else read(0))
     assert set().union(*seen) == {1.0}
-
-

@@ -349,7 +349,9 @@ def test_the_log_keeps_the_last_thousand_exactly(store):
     assert ids == sorted(set(ids))
     for i in range(2345, 2360):
         store.deposit(0, "ok", float(i), agent="a", now=float(i))
-    assert [trace.amount for trace in store.traces()][-1000:] == [float(i) for i in range(1360, 2360)]
+    assert [trace.amount for trace in store.traces()][-1000:] == [
+        float(i) for i in range(1360, 2360)
+    ]
     assert len(list(store.traces())) == 1000
 
 
