@@ -72,14 +72,14 @@ def charges(phases):
 
 
 def inward_alignments(tracks, hub, radius):
-    """Sum of cosines between a walker's moves near the hub and the way to it, and their count."""
+    """How far each walker's moves near the hub lead towards it, and how far they lead at all."""
     sums = np.zeros((len(tracks), 2))
     for walker, track in enumerate(tracks):
         for start, stop in pairwise(track):
             move, way = stop - start, hub - (start + stop) / 2
-            lengths = math.hypot(*move), math.hypot(*way)
-            if min(lengths) > 0 and lengths[1] <= radius:
-                sums[walker] += move.dot(way) / (lengths[0] * lengths[1]), 1
+            distance = math.hypot(*way)
+            if 0 < distance <= radius:
+                sums[walker] += move.dot(way) / distance, math.hypot(*move)
     return sums
 
 

@@ -56,7 +56,7 @@ class TrailGraph:
     cycles : int
         Independent closed loops: branches − (junctions + endpoints) + components.
     length : float
-        Of all branches, in cells; a diagonal step counts √2.
+        Of all branches outside the discs, in cells; a diagonal step counts √2.
     """
 
     junctions: Float64Array
@@ -68,7 +68,7 @@ class TrailGraph:
 
 
 def trail_graph(
-    mask: ArrayLike, *, junction_reach: float = 1.0, shortest_branch: float = 8.0
+    mask: ArrayLike, *, junction_reach: float = 1.0, shortest_branch: float = 6.0
 ) -> TrailGraph:
     """Reduce trails to their junctions, ends, components and loops.
 

@@ -79,7 +79,7 @@ def test_positions_and_degrees_of_a_star(noise):
     assert graph.degrees.tolist() == [6]
     tips = np.hypot(*(graph.endpoints - graph.junctions[0]).T)
     np.testing.assert_allclose(tips, 65.0, atol=5.0)
-    assert graph.length == pytest.approx(6 * 65.0, rel=0.15)
+    assert graph.length == pytest.approx(6 * 55.0, rel=0.1)
 
 
 def test_a_trail_of_another_height_and_unit_is_the_same_trail():

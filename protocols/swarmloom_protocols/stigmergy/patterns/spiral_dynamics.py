@@ -1,0 +1,170 @@
+"""Spiral dynamics: a phase that winds round a point which stays, far from any other such point."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft, signal
+
+from swarmloom.device import Device
+from swarmloom.errors import InputError
+from swarmloom_protocols.stigmergy.patterns.inputs import as_history, is_constant
+from swarmloom_protocols.stigmergy.patterns.null_models import check_draws, monte_carlo_p_value
+from swarmloom_protocols.stigmergy.patterns.pattern import Pattern, PatternKind
+from swarmloom_protocols.stigmergy.patterns.phase_charges import phase_charges
+
+__all__ = ["spiral_dynamics"]
+
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+Complex64Array = NDArray[np.complex64]
+
+# A core may wander within a square of twice this and one cells.
+WANDER = 2
+# The largest square that is looked at is half as wide as the frame.
+LARGEST_SHARE = 4
+
+
+def spiral_dynamics(
+    history: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    second: ArrayLike | None = None,
+    draws: int = 199,
+    device: Device = "auto",
+) -> Pattern:
+    """Test whether a spiral turns in the frames.
+
+    Parameters
+    ----------
+    history : array-like, shape (T, Y, X)
+        Frames, evenly spaced in time; at least 8 of at least 16 cells a side, and at least two
+        turns of the spiral.
+    rng : numpy.random.Generator
+        Draws from the null.
+    second : array-like, shape (T, Y, X), optional
+        A second channel that follows the first by a part of a turn, as an inhibitor does its
+        activator: the phase is then the angle between both. Without it, it is that of the
+        analytic signal in time.
+    draws : int, optional
+        Draws from the null (at least 19).
+    device : {"auto", "cpu", "cuda"}, optional
+        Where charges are found.
+
+    Returns
+    -------
+    Pattern
+        Strength is the charge about the core that is kept on average over time and over the
+        squares up to half the frame: 1 for one spiral in a quiet frame. Located at the core.
+        Parameters: charge (1 where the phase grows from x towards y, or −1), isolation (half the
+        side of the largest square with half a turn or more, in cells), period in frames.
+
+    Raises
+    ------
+    InputError
+        A history is not finite or of another shape, or `draws` is too small.
+
+    Notes
+    -----
+    Topological charge of the phase (Gray, Pertsov & Jalife 1998), averaged over time and summed
+    over squares about each place. The statistic is the mean over the squares' sizes of the
+    smallest charge up to that size, at the best place. Null: a stationary Gaussian field with the
+    same spectrum over space and time, by random phases. Waves of one frequency from all sides have
+    singularities that stay, too, but close to others of the opposite charge: what tells a spiral
+    is its isolation.
+    """
+    frames = as_history(history)
+    if min(frames.shape[1:]) // LARGEST_SHARE <= WANDER + 1:
+        raise InputError(f"history: frames of {frames.shape[1:]} cells; at least 16 a side needed")
+    check_draws(draws)
+    spectrum = _spectrum(frames, second)
+    if not np.abs(spectrum).max() > 0.0:
+        middle = (frames.shape[1] - 1) / 2.0, (frames.shape[2] - 1) / 2.0
+        return Pattern(PatternKind.SPIRAL_DYNAMICS, 0.0, 1.0, middle, 0.0)
+    kept = _kept_charges(spectrum, device)
+    scores = np.abs(kept).mean(axis=0)
+    null = [
+        np.abs(_kept_charges(_random_phases(spectrum, rng), device)).mean(axis=0).max()
+        for _ in range(draws)
+    ]
+    y, x = np.unravel_index(int(scores.argmax()), scores.shape)
+    about = kept[:, y, x]
+    isolation = WANDER + float(np.count_nonzero(np.abs(about) >= 0.5))
+    return Pattern(
+        PatternKind.SPIRAL_DYNAMICS,
+        strength=float(scores[y, x]),
+        p_value=monte_carlo_p_value(float(scores[y, x]), null),
+        # The square's middle lies between its four cells.
+        location=(float(y) + 0.5, float(x) + 0.5),
+        extent=isolation,
+        parameters={
+            "charge": float(np.sign(about[0])),
+            "isolation": isolation,
+            "period": _period(spectrum),
+        },
+    )
+
+
+def _spectrum(frames: Float32Array, second: ArrayLike | None) -> Complex64Array:
+    """Return the transform of the complex signal whose angle is the phase, shape (T, Y, X)."""
+    if second is not None:
+        other = as_history(second)
+        if other.shape != frames.shape:
+            raise InputError(f"second: shape {other.shape}; allowed: {frames.shape}, as history")
+        return np.asarray(fft.fftn(_level(frames) + 1j * _level(other)), np.complex64)
+    spectrum = np.asarray(fft.fftn(_level(frames)), np.complex64)
+    # Half of the frequencies make the analytic signal, whose phase grows with time.
+    spectrum[(len(frames) + 1) // 2 :] = 0.0
+    spectrum[0] = 0.0
+    return spectrum
+
+
+def _level(frames: Float32Array) -> Float32Array:
+    """Return frames without their trends in time, scaled to deviations of 1."""
+    if is_constant(frames):
+        return np.zeros_like(frames)
+    level = signal.detrend(frames, axis=0)
+    return np.asarray(level / max(float(level.std()), np.finfo(np.float32).tiny), np.float32)
+
+
+def _random_phases(spectrum: Complex64Array, rng: np.random.Generator) -> Complex64Array:
+    turns = rng.random(spectrum.shape, np.float32) * np.float32(2.0 * np.pi)
+    return np.asarray(spectrum * np.exp(1j * turns), np.complex64)
+
+
+def _kept_charges(spectrum: Complex64Array, device: Device) -> Float32Array:
+    """Return the signed charge kept up to each size of square about each place.
+
+    Returns
+    -------
+    ndarray of float32, shape (R, Y − 1, X − 1)
+        For the r-th size the smallest mean charge of the sizes up to it, at most 1; 0 from the
+        size on at which the sign changes or the square leaves the frame.
+    """
+    phases = np.angle(fft.ifftn(spectrum))
+    charges = phase_charges(phases, device=device).mean(axis=0, dtype=np.float32)
+    radii = range(WANDER, min(spectrum.shape[1:]) // LARGEST_SHARE)
+    sums = np.stack([_square_sums(charges, radius) for radius in radii])
+    same_sign = np.cumprod(np.sign(sums) == np.sign(sums[0]), axis=0, dtype=np.int8)
+    smallest = np.minimum.accumulate(np.minimum(np.abs(sums), 1.0), axis=0)
+    return np.asarray(np.sign(sums[0]) * smallest * same_sign, np.float32)
+
+
+def _square_sums(values: Float32Array, radius: int) -> Float32Array:
+    """Return the sum over the square of 2 · radius + 1 about each place; 0 where it leaves."""
+    side = 2 * radius + 1
+    totals = np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    inner = (
+        totals[side:, side:]
+        - totals[:-side, side:]
+        - totals[side:, :-side]
+        + totals[:-side, :-side]
+    )
+    return np.pad(inner, radius)
+
+
+def _period(spectrum: Complex64Array) -> float:
+    """Return the frames of one turn at the strongest frequency."""
+    energy = np.sum(np.abs(spectrum) ** 2, axis=(1, 2))
+    energy[0] = 0.0
+    return float(1.0 / abs(fft.fftfreq(len(spectrum))[int(energy.argmax())]))
