@@ -247,7 +247,7 @@ def deposited(
     """
     result = np.array(values, np.float32, order="C")
     where = np.ascontiguousarray(cells, np.int64)
-    if where.size and not (0 <= where.min() and where.max() < result.size):
+    if where.size and not (where.min() >= 0 and where.max() < result.size):
         raise InputError(f"cells: not all are within 0 to {result.size - 1}")
     added = checked_amounts(amounts, where.size)
     if resolve(device, size=where.size) == "cuda":

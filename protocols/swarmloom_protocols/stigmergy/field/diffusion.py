@@ -8,13 +8,21 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive
-from swarmloom_protocols.stigmergy.field.diffusion_kernels import step_rows
+from swarmloom_protocols.stigmergy.field.diffusion_kernels import (
+    aligned_zeros,
+    row_buffers,
+    step_volume,
+)
 from swarmloom_protocols.stigmergy.field.evaporation import lost_share
+from swarmloom_protocols.stigmergy.field.wavefront import Sweeper, steps_per_sweep
 
-__all__ = ["diffused", "largest_step", "step_rates", "take_steps"]
+__all__ = ["Stepper", "diffused", "largest_step", "step_rates"]
 
 Field = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
+
+# Room for the rounding of float32: at the very limit a value could become negative by it.
+STABLE_SHARE = 1.0 - 2.0**-20
 
 
 def largest_step(diffusion: ArrayLike, spacing: Float64Array, dimensions: int) -> float:
@@ -36,7 +44,7 @@ def largest_step(diffusion: ArrayLike, spacing: Float64Array, dimensions: int) -
     """
     fastest = float(np.max(diffusion, initial=0.0))
     inverse = float(np.sum(2.0 * fastest / spacing[3 - dimensions :] ** 2))
-    return 1.0 / inverse if inverse else np.inf
+    return STABLE_SHARE / inverse if inverse else np.inf
 
 
 def step_rates(
@@ -79,36 +87,77 @@ def step_rates(
     return np.ascontiguousarray(np.hstack([lost, shares]), np.float32)
 
 
-def take_steps(
-    source: Field, other: Field, rates: Field, codes: NDArray[np.int64], steps: int
-) -> tuple[Field, Field]:
-    """Take steps on the CPU, from one buffer into the other and back.
+class Stepper:
+    """Takes steps on the CPU; keeps what it needs for fields of one shape.
+
+    Without diffusion along z, several steps are taken in each sweep through memory, in place (see
+    `swarmloom_protocols.stigmergy.field.wavefront`). A volume is stepped into a second buffer and
+    back: the planes that a wavefront would have to keep do not fit into a second-level cache.
 
     Parameters
     ----------
-    source, other : ndarray of float32, shape (planes, Z, Y, X)
-        The field and a buffer; both are overwritten.
-    rates : ndarray of float32, shape (planes, 4)
-        Of `step_rates`, for each plane.
-    codes : ndarray of int64, shape (3, 2)
-        As `boundary_codes` gives them.
-    steps : int
-
-    Returns
-    -------
-    field, buffer : ndarray of float32
-        `source` and `other` or the other way round.
+    shape : (int, int, int, int)
+        Planes, Z, Y and X.
     """
-    nothing = np.zeros(source.shape[3], np.float32)
-    n_rows = source.size // max(1, source.shape[3])
 
-    def one_band(start: int, stop: int) -> None:
-        step_rows(source, rates, codes, nothing, start, stop, other)
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._sweepers: dict[int, Sweeper] = {}
+        self._other: Field | None = None
 
-    for _ in range(steps if source.size else 0):
-        map_bands(one_band, n_rows, source.shape[3])
-        source, other = other, source
-    return source, other
+    def take(self, field: Field, rates: Field, codes: NDArray[np.int64], steps: int) -> Field:
+        """Take steps.
+
+        Parameters
+        ----------
+        field : ndarray of float32
+            Overwritten.
+        rates : ndarray of float32, shape (planes, 4)
+            Of `step_rates`, for each plane.
+        codes : ndarray of int64, shape (3, 2)
+            As `boundary_codes` gives them.
+        steps : int
+            At least 0.
+
+        Returns
+        -------
+        ndarray of float32
+            The result: `field` or the buffer that was kept, which is then given away for it.
+        """
+        if not field.size:
+            return field
+        if rates[:, 1].any():
+            return self._through_volume(field, rates, codes, steps)
+        at_once = min(steps_per_sweep(self._shape[3]), max(1, steps))
+        self._sweeper(at_once).run(field, rates, codes, steps // at_once)
+        if steps % at_once:
+            self._sweeper(steps % at_once).run(field, rates, codes, 1)
+        return field
+
+    def _sweeper(self, steps: int) -> Sweeper:
+        if steps not in self._sweepers:
+            self._sweepers[steps] = Sweeper(self._shape, steps)
+        return self._sweepers[steps]
+
+    def _through_volume(
+        self, field: Field, rates: Field, codes: NDArray[np.int64], steps: int
+    ) -> Field:
+        other = aligned_zeros(self._shape) if self._other is None else self._other
+        width = self._shape[3]
+        for _ in range(steps):
+            _step_volume_over_threads(field, rates, codes, width, other)
+            field, other = other, field
+        self._other = other
+        return field
+
+
+def _step_volume_over_threads(
+    source: Field, rates: Field, codes: NDArray[np.int64], width: int, target: Field
+) -> None:
+    def some(start: int, stop: int) -> None:
+        step_volume(source, rates, codes, row_buffers(2, width), start, stop, target)
+
+    map_bands(some, source.size // width, width)
 
 
 def diffused(
@@ -137,9 +186,10 @@ def diffused(
     -------
     ndarray of float32, shape of `amounts`
     """
-    values = np.array(amounts, np.float32, order="C")
-    if resolve(device, size=values.size * steps) == "cuda":
-        from swarmloom_protocols.stigmergy.field.diffusion_cuda import diffuse_on_gpu
+    if resolve(device, size=amounts.size * steps) == "cuda":
+        from swarmloom_protocols.stigmergy.field.diffusion_cuda import diffused_on_gpu
 
-        return diffuse_on_gpu(values, rates, codes, steps)
-    return take_steps(values, np.empty_like(values), rates, codes, steps)[0]
+        return diffused_on_gpu(amounts, rates, codes, steps)
+    values = aligned_zeros(amounts.shape)
+    values[...] = amounts
+    return Stepper(amounts.shape).take(values, rates, codes, steps)

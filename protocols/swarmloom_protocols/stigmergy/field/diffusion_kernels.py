@@ -1,13 +1,16 @@
-"""CPU kernels of one step: isotropic diffusion and evaporation in one pass over the rows.
+"""CPU kernels of one step: isotropic diffusion and evaporation in one pass.
 
-The explicit scheme (FTCS: forward in time, centred in space; Crank & Nicolson 1947 discuss its
-limits) on cells u with the share r = D·dt/h² of each axis,
+The explicit scheme (FTCS: forward in time, centred in space) on cells u with the share
+r = D·dt/h² of each axis,
 
     v = u + Σ_axes r·(u₋ + u₊ − 2u),    u' = v − (1 − e^{−k·dt})·v.
 
 It is written as what flows and what is lost, not as weights: rounding the flows is unbiased, while
 rounded weights would make mass drift. What falls below `FLOOR` becomes 0 (see
 `swarmloom.denormals`), chosen so high that products of what is left are no denormals either.
+
+Rows are read from buffers with a ghost cell at each end and `PAD` cells before the first, so that
+no cell is a special case and rows begin where vector registers do.
 """
 
 from __future__ import annotations
@@ -18,18 +21,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.stigmergy.field.boundaries import neighbour
+from swarmloom_protocols.stigmergy.field.boundaries import PERIODIC, REFLECTING, neighbour
+from swarmloom_protocols.stigmergy.field.prefetch import prefetch
 
-__all__ = ["FLOOR", "next_value", "step_row", "step_rows"]
+__all__ = [
+    "CONTRACT",
+    "FLOOR",
+    "PAD",
+    "aligned_zeros",
+    "fetch_row",
+    "next_value",
+    "row_buffers",
+    "second_difference",
+    "step_row",
+    "step_row_ahead",
+    "step_volume",
+]
 
 Row = NDArray[np.float32]
 
 # Of the narrower type, so that values keep theirs.
 FLOOR: Any = np.float32(1e-30)
 ZERO: Any = np.float32(0.0)
+# float32 values of a cache line, which is also the widest vector register.
+PAD = 16
+# Cells between hints to the prefetcher: long beside a loop's start, short beside its queue.
+PIECE = 256
+# Products and sums may become one instruction; nothing is reordered.
+CONTRACT = frozenset({"contract"})
 
 
-@kernel
+def aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a zeroed float32 array in C order that begins at a cache line."""
+    size = int(np.prod(shape))
+    room = np.zeros(size + PAD, np.float32)
+    start = -room.ctypes.data // room.itemsize % PAD
+    return room[start : start + size].reshape(shape)
+
+
+def row_buffers(count: int, width: int) -> NDArray[np.float32]:
+    """Return zeroed buffers for rows with ghost cells, each at the start of a cache line.
+
+    Parameters
+    ----------
+    count : int
+        Rows.
+    width : int
+        Cells of a row, X.
+
+    Returns
+    -------
+    ndarray of float32, shape (count, PAD + X rounded up + PAD)
+        The cell x of a row is at PAD + x.
+    """
+    return aligned_zeros((count, PAD * (2 + -(-width // PAD))))
+
+
+@kernel(fastmath=CONTRACT)
+def second_difference(low: float, centre: float, high: float) -> float:
+    """Return the second difference along an axis."""
+    return low + high - (centre + centre)
+
+
+@kernel(fastmath=CONTRACT)
 def next_value(centre: float, flow: float, loss: float) -> float:
     """Return a cell's next value: what flows in is added, then a share is lost."""
     spread = centre + flow
@@ -39,98 +93,104 @@ def next_value(centre: float, flow: float, loss: float) -> float:
 
 
 @kernel
-def slope(low: float, centre: float, high: float) -> float:
-    """Return the second difference along an axis."""
-    return low + high - (centre + centre)
+def set_ghosts(padded: Row, width: int, low: int, high: int) -> None:
+    """Write the ghost cells at both ends of a row as the boundary codes say."""
+    first, last = padded[PAD], padded[PAD + width - 1]
+    before = last if low == PERIODIC else first
+    after = first if high == PERIODIC else last
+    padded[PAD - 1] = before if low == PERIODIC or low == REFLECTING else ZERO
+    padded[PAD + width] = after if high == PERIODIC or high == REFLECTING else ZERO
 
 
 @kernel
-def value_at(row: Row, x: int) -> float:
-    """Return a value of a row, or 0 at the index -1."""
-    return row[x] if x >= 0 else ZERO
+def fetch_row(source: Row, low: int, high: int, padded: Row) -> None:
+    """Copy a row into a buffer and write its ghost cells."""
+    for x in range(source.size):
+        padded[PAD + x] = source[x]
+    set_ghosts(padded, source.size, low, high)
 
 
-@kernel
-def edge_flow(centre: Row, x: int, rate: float, low: int, high: int) -> float:
-    """Return the flow along x into a cell that may lie at the edge."""
-    left = value_at(centre, neighbour(x, -1, centre.size, low, high))
-    right = value_at(centre, neighbour(x, 1, centre.size, low, high))
-    return rate * slope(left, centre[x], right)
-
-
-@kernel
+@kernel(fastmath=CONTRACT)
 def step_row(
-    centre: Row, south: Row, north: Row, rates: Row, low: int, high: int, target: Row
+    rings: NDArray[np.float32],
+    south: int,
+    centre: int,
+    north: int,
+    begin: int,
+    rates: Row,
+    target: Row,
 ) -> None:
-    """Write the next values of a row of a plane.
+    """Write the next values of a row of a plane, or of a piece of it.
 
     Parameters
     ----------
-    centre, south, north : ndarray of float32, shape (X,)
-        The row and its neighbours along y.
+    rings : ndarray of float32, of `row_buffers`
+        Rows with their ghost cells.
+    south, centre, north : int
+        Where in `rings` the row and its neighbours along y are.
+    begin : int
+        First cell of the piece.
     rates : ndarray of float32, shape (4,)
         Share lost, then D·dt/h² of z, y and x.
-    low, high : int
-        Boundary codes of x.
-    target : ndarray of float32, shape (X,)
+    target : ndarray of float32, shape (cells of the piece,)
         Overwritten.
     """
     loss, rate_y, rate_x = rates[0], rates[2], rates[3]
-    last = centre.size - 1
-    for x in range(1, last):
-        flow = rate_x * slope(centre[x - 1], centre[x], centre[x + 1])
-        flow += rate_y * slope(south[x], centre[x], north[x])
-        target[x] = next_value(centre[x], flow, loss)
-    for x in (0, last):
-        flow = edge_flow(centre, x, rate_x, low, high)
-        flow += rate_y * slope(south[x], centre[x], north[x])
-        target[x] = next_value(centre[x], flow, loss)
+    low, here, high = rings[south, begin:], rings[centre, begin:], rings[north, begin:]
+    for x in range(target.size):
+        value = here[PAD + x]
+        flow = rate_x * second_difference(here[PAD - 1 + x], value, here[PAD + 1 + x])
+        flow += rate_y * second_difference(low[PAD + x], value, high[PAD + x])
+        target[x] = next_value(value, flow, loss)
 
 
 @kernel
-def step_row_3d(
-    centre: Row,
-    south: Row,
-    north: Row,
-    below: Row,
-    above: Row,
+def step_row_ahead(
+    rings: NDArray[np.float32],
+    south: int,
+    centre: int,
+    north: int,
     rates: Row,
-    low: int,
-    high: int,
     target: Row,
+    memory: Row,
+    ahead: int,
 ) -> None:
-    """Write the next values of a row of a volume; as `step_row`, with the neighbours along z."""
+    """Do what `step_row` does, and fetch as many cells of `memory` from `ahead` on meanwhile."""
+    for begin in range(0, target.size, PIECE):
+        end = min(begin + PIECE, target.size)
+        for index in range(ahead + begin, ahead + end, PAD):
+            prefetch(memory, index)
+        step_row(rings, south, centre, north, begin, rates, target[begin:end])
+
+
+@kernel(fastmath=CONTRACT)
+def step_volume_row(
+    south: Row, centre: Row, north: Row, below: Row, above: Row, rates: Row, target: Row
+) -> None:
+    """Write the next values of a row of a volume.
+
+    As `step_row`, but only `centre` is a buffer with ghost cells.
+    """
     loss, rate_z, rate_y, rate_x = rates[0], rates[1], rates[2], rates[3]
-    last = centre.size - 1
-    for x in range(1, last):
-        flow = rate_x * slope(centre[x - 1], centre[x], centre[x + 1])
-        flow += rate_y * slope(south[x], centre[x], north[x])
-        flow += rate_z * slope(below[x], centre[x], above[x])
-        target[x] = next_value(centre[x], flow, loss)
-    for x in (0, last):
-        flow = edge_flow(centre, x, rate_x, low, high)
-        flow += rate_y * slope(south[x], centre[x], north[x])
-        flow += rate_z * slope(below[x], centre[x], above[x])
-        target[x] = next_value(centre[x], flow, loss)
+    for x in range(target.size):
+        here = centre[PAD + x]
+        flow = rate_x * second_difference(centre[PAD - 1 + x], here, centre[PAD + 1 + x])
+        flow += rate_y * second_difference(south[x], here, north[x])
+        flow += rate_z * second_difference(below[x], here, above[x])
+        target[x] = next_value(here, flow, loss)
 
 
 @kernel
-def row_at(plane: NDArray[np.float32], y: int, nothing: Row) -> Row:
-    """Return a row of a plane, or zeros at the index -1."""
-    return plane[y] if y >= 0 else nothing
-
-
-@kernel
-def step_rows(
+def step_volume(
     source: NDArray[np.float32],
     rates: NDArray[np.float32],
     codes: NDArray[np.int64],
-    nothing: Row,
+    buffers: NDArray[np.float32],
     start: int,
     stop: int,
     target: NDArray[np.float32],
 ) -> None:
-    """Write the next values of rows start to stop, counted through all planes.
+    """Write the next values of the rows start to stop, counted through all planes.
 
     Parameters
     ----------
@@ -139,27 +199,24 @@ def step_rows(
         Share lost in the step, then D·dt/h² of z, y and x.
     codes : ndarray of int64, shape (3, 2)
         As `boundary_codes` gives them.
-    nothing : ndarray of float32, shape (X,)
-        Zeros.
+    buffers : ndarray of float32, two of `row_buffers`
+        The second one holds zeros.
     start, stop : int
         Rows of planes × Z × Y.
     target : ndarray of float32, shape of `source`
         Only these rows are written.
     """
-    _, depth, height, _ = source.shape
-    low, high = codes[2]
+    _, depth, height, width = source.shape
+    centre, nothing = buffers[0], buffers[1][PAD : PAD + width]
     for row in range(start, stop):
-        plane, y = row // (depth * height), row % height
-        z = row // height % depth
-        layer = source[plane, z]
-        south = row_at(layer, neighbour(y, -1, height, codes[1, 0], codes[1, 1]), nothing)
-        north = row_at(layer, neighbour(y, 1, height, codes[1, 0], codes[1, 1]), nothing)
-        out = target[plane, z, y]
-        if rates[plane, 1] == ZERO:
-            step_row(layer[y], south, north, rates[plane], low, high, out)
-            continue
-        z_low = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
-        z_high = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
-        below = source[plane, z_low, y] if z_low >= 0 else nothing
-        above = source[plane, z_high, y] if z_high >= 0 else nothing
-        step_row_3d(layer[y], south, north, below, above, rates[plane], low, high, out)
+        plane, z, y = row // (depth * height), row // height % depth, row % height
+        low_y = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
+        high_y = neighbour(y, 1, height, codes[1, 0], codes[1, 1])
+        low_z = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
+        high_z = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
+        south = source[plane, z, low_y] if low_y >= 0 else nothing
+        north = source[plane, z, high_y] if high_y >= 0 else nothing
+        below = source[plane, low_z, y] if low_z >= 0 else nothing
+        above = source[plane, high_z, y] if high_z >= 0 else nothing
+        fetch_row(source[plane, z, y], codes[2, 0], codes[2, 1], centre)
+        step_volume_row(south, centre, north, below, above, rates[plane], target[plane, z, y])

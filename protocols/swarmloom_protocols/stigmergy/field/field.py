@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,17 @@ Float64Array = NDArray[np.float64]
 
 # Deposits that wait are added before they take more memory than a small grid does.
 MOST_WAITING = 1 << 22
+
+
+class Grid(Protocol):
+    """Where the amounts live: `HostGrid` or `GpuGrid`."""
+
+    def read(self) -> Field: ...
+    def write(self, values: Field) -> None: ...
+    def add(self, cells: NDArray[np.int64], amounts: Float64Array) -> None: ...
+    def sense(self, plane: int, positions: Float64Array) -> Field: ...
+    def step(self, rates: Field, steps: int) -> None: ...
+    def wait(self) -> None: ...
 
 
 class PheromoneField:
@@ -166,7 +177,7 @@ class PheromoneField:
 
     @property
     def evaporation(self) -> Float64Array:
-        """k of each channel at the present temperature, per time."""
+        """Rate k of each channel at the present temperature, per time."""
         return self._table.evaporation_at(self._temperature)
 
     @property
@@ -394,7 +405,7 @@ class PheromoneField:
             "spacing": self._spacing.tolist(),
         }
 
-    def _settled(self) -> HostGrid:
+    def _settled(self) -> Grid:
         """Add the deposits that wait and return the grid; the lock is held."""
         if self._waiting:
             cells, amounts = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
@@ -427,8 +438,13 @@ class PheromoneField:
         return (len(self._table.names), *layers, *self._shape)
 
 
-def _grid(device: str, shape: tuple[int, ...], codes: NDArray[np.int64]) -> HostGrid:
-    return HostGrid(shape, codes)
+def _grid(device: str, shape: tuple[int, ...], codes: NDArray[np.int64]) -> Grid:
+    # A GPU has no arrays without elements.
+    if device == "cpu" or 0 in shape:
+        return HostGrid(shape, codes)
+    from swarmloom_protocols.stigmergy.field.gpu_grid import GpuGrid
+
+    return GpuGrid(shape, codes)
 
 
 def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:

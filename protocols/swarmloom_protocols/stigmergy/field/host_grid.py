@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom_protocols.stigmergy.field.deposits import accumulator, add_deposits
-from swarmloom_protocols.stigmergy.field.diffusion import take_steps
+from swarmloom_protocols.stigmergy.field.diffusion import Stepper
+from swarmloom_protocols.stigmergy.field.diffusion_kernels import aligned_zeros
 from swarmloom_protocols.stigmergy.field.sensing import sensed
 
 __all__ = ["HostGrid"]
@@ -27,8 +28,8 @@ class HostGrid:
 
     def __init__(self, shape: tuple[int, ...], codes: NDArray[np.int64]) -> None:
         self._codes = codes
-        self._values: Field = np.zeros(shape, np.float32)
-        self._other: Field = np.empty(shape, np.float32)
+        self._values: Field = aligned_zeros(shape)
+        self._stepper = Stepper(shape)
         self._quanta = accumulator(self._values.size)
 
     def read(self) -> Field:
@@ -48,8 +49,8 @@ class HostGrid:
         return sensed(self._values[plane], self._codes, positions, device="cpu")
 
     def step(self, rates: Field, steps: int) -> None:
-        """Take steps, as `take_steps` does."""
-        self._values, self._other = take_steps(self._values, self._other, rates, self._codes, steps)
+        """Take steps, as `Stepper` does."""
+        self._values = self._stepper.take(self._values, rates, self._codes, steps)
 
     def wait(self) -> None:
         """Return at once: nothing is under way when a call has returned."""

@@ -41,7 +41,7 @@ def between_two(
     layer: NDArray[np.float32], codes: NDArray[np.int64], z: int, y: int, x: float
 ) -> float:
     """Return the linear interpolation along x."""
-    left = int(math.floor(x))
+    left = math.floor(x)
     share = x - left
     low = float(corner(layer, codes, z, y, left))
     if share == 0.0:
@@ -54,7 +54,7 @@ def between_four(
     layer: NDArray[np.float32], codes: NDArray[np.int64], z: int, y: float, x: float
 ) -> float:
     """Return the bilinear interpolation along y and x."""
-    south = int(math.floor(y))
+    south = math.floor(y)
     share = y - south
     low = between_two(layer, codes, z, south, x)
     if share == 0.0:
@@ -81,7 +81,7 @@ def interpolated(
     float
         In double precision; exact where the field is linear.
     """
-    below = int(math.floor(z))
+    below = math.floor(z)
     share = z - below
     low = between_four(layer, codes, below, y, x)
     if share == 0.0:

@@ -1,0 +1,241 @@
+"""Several steps in one sweep through memory, in place (time skewing; Wolf & Lam 1991).
+
+As a row arrives from memory, the row behind it takes its first step, the row behind that its
+second and so on; the row that has taken the last one goes back to where it came from. In between,
+rows live in rings of three buffers a step, which stay in the second-level cache. A value is
+computed by the same operations in the same order as in single steps, so it is the same bit by bit.
+
+Threads work on bands of rows. The rows beyond a band's ends are saved before anything is
+overwritten, and what these need in between is computed by both neighbours.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarmloom.device import BAND_ELEMENTS, map_bands
+from swarmloom.jit import kernel
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, PERIODIC
+from swarmloom_protocols.stigmergy.field.diffusion_kernels import (
+    PAD,
+    PIECE,
+    fetch_row,
+    row_buffers,
+    set_ghosts,
+    step_row,
+    step_row_ahead,
+)
+
+__all__ = ["Sweeper", "steps_per_sweep"]
+
+Field = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+MOST_STEPS = 8
+# Bytes that the rings may take of a second-level cache; today's have 1 MB or more.
+RING_BYTES = 3 << 18
+# Steps of a halo beside a band of this many rows for each of them cost about 3 %.
+ROWS_PER_STEP = 32
+# Rows between the one that is fetched and the one that arrives.
+ROWS_AHEAD = 2
+
+
+def steps_per_sweep(width: int) -> int:
+    """Return how many steps' rings of rows the cache has room for.
+
+    Parameters
+    ----------
+    width : int
+        Cells of a row.
+
+    Returns
+    -------
+    int
+        1 to 8.
+    """
+    return max(1, min(MOST_STEPS, RING_BYTES // (3 * 4 * max(1, width))))
+
+
+@kernel
+def _save_halos(layers: Field, bands: IntArray, periodic: bool, halos: Field) -> None:
+    """Copy the rows before and after each band: halos is (bands, 2, steps, X)."""
+    height, steps = layers.shape[1], halos.shape[2]
+    for i in range(len(bands)):
+        layer, start, stop = bands[i]
+        for k in range(steps):
+            before, after = start - steps + k, stop + k
+            if periodic or before >= 0:
+                halos[i, 0, k] = layers[layer, before % height]
+            if periodic or after < height:
+                halos[i, 1, k] = layers[layer, after % height]
+
+
+@kernel
+def _row_at(layer: Field, y: int, start: int, stop: int, halo: Field) -> Field:
+    """Return a row as it was before the sweep."""
+    if y < start:
+        return halo[0, y - start + halo.shape[1]]
+    return halo[1, y - stop] if y >= stop else layer[y]
+
+
+@kernel
+def _ring_index(level: int, y: int, height: int, low: int, high: int, zeros: int) -> int:
+    """Return the buffer that holds a row after `level` steps, or the one with zeros."""
+    if y < 0 and low != PERIODIC:
+        return zeros if low == ABSORBING else 3 * level
+    if y >= height and high != PERIODIC:
+        return zeros if high == ABSORBING else 3 * level + (height - 1) % 3
+    return 3 * level + y % 3
+
+
+@kernel
+def _step_in_rings(
+    layer: Field,
+    cells: Field,
+    y: int,
+    level: int,
+    steps: int,
+    rates: Field,
+    codes: IntArray,
+    rings: Field,
+) -> None:
+    """Take one row from `level` − 1 steps to `level`: into its ring or, at last, into its place."""
+    height, width = layer.shape
+    low, high, zeros = codes[1, 0], codes[1, 1], len(rings) - 1
+    south = _ring_index(level - 1, y - 1, height, low, high, zeros)
+    centre = _ring_index(level - 1, y, height, low, high, zeros)
+    north = _ring_index(level - 1, y + 1, height, low, high, zeros)
+    ring = 3 * level % zeros + y % 3
+    target = layer[y] if level == steps else rings[ring, PAD : PAD + width]
+    if level == 1 and width >= PIECE:
+        ahead = (y + 1 + ROWS_AHEAD) * width
+        step_row_ahead(rings, south, centre, north, rates, target, cells, ahead)
+    else:
+        step_row(rings, south, centre, north, 0, rates, target)
+    if level < steps:
+        set_ghosts(rings[ring], width, codes[2, 0], codes[2, 1])
+
+
+@kernel
+def _sweep_band(
+    layer: Field,
+    start: int,
+    stop: int,
+    steps: int,
+    rates: Field,
+    codes: IntArray,
+    halo: Field,
+    rings: Field,
+) -> None:
+    """Take all steps of the rows start to stop of a layer, in place."""
+    height = len(layer)
+    cells = layer.reshape(layer.size)
+    first = start - steps if codes[1, 0] == PERIODIC else max(0, start - steps)
+    end = stop + steps if codes[1, 0] == PERIODIC else min(height, stop + steps)
+    for wave in range(first, stop + steps):
+        if wave < end:
+            row = _row_at(layer, wave, start, stop, halo)
+            fetch_row(row, codes[2, 0], codes[2, 1], rings[wave % 3])
+        for level in range(1, steps + 1):
+            y, margin = wave - level, steps - level
+            if max(first, start - margin) <= y < min(end, stop + margin):
+                _step_in_rings(layer, cells, y, level, steps, rates, codes, rings)
+
+
+@kernel
+def _sweep_bands(
+    layers: Field,
+    bands: IntArray,
+    steps: int,
+    rates: Field,
+    codes: IntArray,
+    halos: Field,
+    rings: Field,
+) -> None:
+    layers_per_plane = len(layers) // len(rates)
+    for i in range(len(bands)):
+        layer, start, stop = bands[i]
+        plane = rates[layer // layers_per_plane]
+        _sweep_band(layers[layer], start, stop, steps, plane, codes, halos[i], rings)
+
+
+@kernel
+def _sweep_often(
+    layers: Field,
+    bands: IntArray,
+    steps: int,
+    sweeps: int,
+    rates: Field,
+    codes: IntArray,
+    halos: Field,
+    rings: Field,
+) -> None:
+    for _ in range(sweeps):
+        _save_halos(layers, bands, codes[1, 0] == PERIODIC, halos)
+        _sweep_bands(layers, bands, steps, rates, codes, halos, rings)
+
+
+def _cut(n_layers: int, height: int, rows: int) -> IntArray:
+    """Return layer, first and end row of bands of at most `rows` rows."""
+    starts = np.arange(0, height, rows)
+    one = np.stack([starts, np.minimum(starts + rows, height)], axis=1)
+    layer = np.repeat(np.arange(n_layers), len(one))
+    return np.column_stack([layer, np.tile(one, (n_layers, 1))]).astype(np.int64)
+
+
+class Sweeper:
+    """Takes steps along y and x of fields of one shape; keeps the bands and buffers for it.
+
+    Parameters
+    ----------
+    shape : (int, int, int, int)
+        Planes, Z, Y and X of the fields, none of them 0. Nothing flows along z.
+    steps : int
+        Steps in a sweep, at least 1; best at most `steps_per_sweep`.
+    """
+
+    def __init__(self, shape: tuple[int, ...], steps: int) -> None:
+        planes, depth, height, width = shape
+        self._steps, self._width = steps, width
+        self._rows = min(height, max(BAND_ELEMENTS // width, ROWS_PER_STEP * steps))
+        self._bands = _cut(planes * depth, height, self._rows)
+        self._halos = np.empty((len(self._bands), 2, steps, width), np.float32)
+        # Three rows a step and one of zeros.
+        self._buffers = 3 * steps + 1, width
+        self._rings = row_buffers(*self._buffers)
+
+    def run(self, field: Field, rates: Field, codes: IntArray, sweeps: int) -> None:
+        """Take sweeps, in place.
+
+        Parameters
+        ----------
+        field : ndarray of float32, shape (planes, Z, Y, X)
+            Overwritten.
+        rates : ndarray of float32, shape (planes, 4)
+            Share lost in a step, then D·dt/h² of z (not read), y and x.
+        codes : ndarray of int64, shape (3, 2)
+            As `boundary_codes` gives them.
+        sweeps : int
+            At least 0.
+        """
+        layers = field.reshape(-1, *field.shape[2:])
+        if field.size <= BAND_ELEMENTS:
+            self._run_at_once(layers, rates, codes, sweeps)
+            return
+        for _ in range(sweeps):
+            self._run_over_threads(layers, rates, codes)
+
+    def _run_at_once(self, layers: Field, rates: Field, codes: IntArray, sweeps: int) -> None:
+        arrays = rates, codes, self._halos, self._rings
+        _sweep_often(layers, self._bands, self._steps, sweeps, *arrays)
+
+    def _run_over_threads(self, layers: Field, rates: Field, codes: IntArray) -> None:
+        _save_halos(layers, self._bands, codes[1, 0] == PERIODIC, self._halos)
+
+        def some(start: int, stop: int) -> None:
+            part, rings = slice(start, stop), row_buffers(*self._buffers)
+            arrays = rates, codes, self._halos[part], rings
+            _sweep_bands(layers, self._bands[part], self._steps, *arrays)
+
+        map_bands(some, len(self._bands), self._rows * self._width)
