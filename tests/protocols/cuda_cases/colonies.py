@@ -7,9 +7,10 @@ import numpy as np
 
 from swarmloom_protocols.stigmergy.colonies import double_bridge
 from swarmloom_protocols.stigmergy.colonies.foraging import Foragers, forage_worlds
+from swarmloom_protocols.stigmergy.colonies.sorting import Response, SortingColony, scatter
 from swarmloom_protocols.stigmergy.colonies.wayfinding import navigation_field
 from tests.naive import double_bridge as naive_bridge
-from tests.naive import foraging, wayfinding
+from tests.naive import foraging, sorting, wayfinding
 from tests.protocols.cuda_cases.case import Case
 
 
@@ -66,7 +67,25 @@ def runs_of(rng, size):
     return 1 + size // 30, int(rng.integers(2**32))
 
 
+def sorted_items(items, seed, device):
+    colony = SortingColony(items, 3, np.random.default_rng(seed), Response(radius=1))
+    colony.run(10, device)
+    return in_one([colony.items, colony.loads])
+
+
+def naive_items(items, seed):
+    response = Response(radius=1)
+    return in_one(sorting.sort_items(items, 3, 10, np.random.default_rng(seed), response))
+
+
+def scattered(rng, size):
+    return scatter((1 + size // 100, 5, 4), 9, 2, rng), int(rng.integers(2**32))
+
+
 CASES = {
+    "swarmloom_protocols.stigmergy.colonies.sorting_cuda.sort_worlds": Case(
+        sorted_items, naive_items, scattered
+    ),
     "swarmloom_protocols.stigmergy.colonies.double_bridge_cuda.cross": Case(
         bridge, naive_crossings, runs_of
     ),
