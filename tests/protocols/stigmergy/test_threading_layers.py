@@ -1,4 +1,4 @@
-"""Eight threads on each of Numba's threading layers: no abort, the same numbers, no deposit lost."""
+"""Eight threads on each of Numba's layers: no abort, the same numbers, no lost deposit."""
 
 import signal
 

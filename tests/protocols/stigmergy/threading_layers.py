@@ -114,7 +114,8 @@ def check(call, parallel_loop):
 
 def main(layer, *calls):
     parallel_loop = start_layer(layer)
-    print(f"{layer}:", *(check(call, parallel_loop) for call in calls), end="")
+    names = [check(call, parallel_loop) for call in calls]
+    sys.stdout.write(f"{layer}: {' '.join(names)}")
 
 
 if __name__ == "__main__":
