@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.stigmergy.field.boundaries import PERIODIC, REFLECTING, neighbour
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, PERIODIC, neighbour
 from swarmloom_protocols.stigmergy.field.prefetch import prefetch
 
 __all__ = [
@@ -98,8 +98,8 @@ def set_ghosts(padded: Row, width: int, low: int, high: int) -> None:
     first, last = padded[PAD], padded[PAD + width - 1]
     before = last if low == PERIODIC else first
     after = first if high == PERIODIC else last
-    padded[PAD - 1] = before if low == PERIODIC or low == REFLECTING else ZERO
-    padded[PAD + width] = after if high == PERIODIC or high == REFLECTING else ZERO
+    padded[PAD - 1] = ZERO if low == ABSORBING else before
+    padded[PAD + width] = ZERO if high == ABSORBING else after
 
 
 @kernel

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import positive
+from swarmloom_protocols.checks import between, positive
 from swarmloom_protocols.stigmergy.field.boundaries import Sides, boundary_codes
 from swarmloom_protocols.stigmergy.field.channels import PerChannel, channel_table
 from swarmloom_protocols.stigmergy.field.deposits import cells_at, checked_amounts
@@ -24,6 +24,7 @@ from swarmloom_protocols.stigmergy.field.metrics import (
     step_bytes,
 )
 from swarmloom_protocols.stigmergy.field.snapshots import checked_snapshot, sealed_snapshot
+from swarmloom_protocols.stigmergy.field.spectral_jump import jumped, powered
 
 __all__ = ["PheromoneField"]
 
@@ -32,6 +33,8 @@ Float64Array = NDArray[np.float64]
 
 # Deposits that wait are added before they take more memory than a small grid does.
 MOST_WAITING = 1 << 22
+# Explicit steps that cost about as much as a transform there and back; see docs/stigmergy/field.md.
+STEPS_WORTH_A_JUMP = 128
 
 
 class Grid(Protocol):
@@ -337,6 +340,59 @@ class PheromoneField:
                 grid.step(rates, n)
             self._time += n * dt
 
+    def advance(
+        self, time: float, *, scheme: Literal["exact", "steps"] = "exact", dt: float = 1.0
+    ) -> None:
+        """Let any time pass at once, at a cost that does not depend on it.
+
+        Parameters
+        ----------
+        time : float
+            At least 0.
+        scheme : {"exact", "steps"}, optional
+            "exact" solves the semi-discrete equation (the grid's Laplacian, continuous time)
+            without any error of time. "steps" gives what explicit steps of `dt` would give; they
+            are taken where that is cheaper, else their amplification of each mode is.
+        dt : float, optional
+            Length of a step of the scheme "steps", of which `time` has to be a multiple.
+
+        Raises
+        ------
+        InputError
+            `time` is negative or no multiple of `dt`, or the step is not stable; the field is
+            unchanged.
+        """
+        between("time", time, 0.0)
+        if scheme == "steps":
+            self._advance_by_steps(_count_of_steps(time, dt), dt)
+        elif scheme == "exact":
+            self._advance_exactly(time)
+        else:
+            raise InputError(f"scheme: {scheme!r} is not one of 'exact', 'steps'")
+
+    def _advance_exactly(self, time: float) -> None:
+        with self._lock:
+            evaporation = self._table.evaporation_at(self._temperature)
+            coefficients = (
+                np.repeat(rates, self._layers) for rates in (self._table.diffusion, evaporation)
+            )
+            grid = self._settled()
+            with self.metrics.measure("advance", step_bytes(self._size()), grid.wait):
+                where = self._codes, self._spacing, len(self._shape)
+                grid.write(jumped(grid.read(), *coefficients, *where, time))
+            self._time += time
+
+    def _advance_by_steps(self, n: int, dt: float) -> None:
+        if n < STEPS_WORTH_A_JUMP:
+            self.step(n, dt=dt)
+            return
+        with self._lock:
+            rates = self._step_rates(dt)
+            grid = self._settled()
+            with self.metrics.measure("advance", step_bytes(self._size()), grid.wait):
+                grid.write(powered(grid.read(), rates, self._codes, n))
+            self._time += n * dt
+
     # -- state ----------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
@@ -463,6 +519,13 @@ def _checked_spacing(spacing: float | Sequence[float], dimensions: int) -> Float
     for size in sizes.tolist():
         positive("spacing", size)
     return sizes
+
+
+def _count_of_steps(time: float, dt: float) -> int:
+    n = round(time / positive("dt", dt))
+    if abs(n * dt - time) > 1e-9 * max(time, dt):
+        raise InputError(f"time: {time} is no multiple of dt = {dt}")
+    return n
 
 
 def _points(positions: ArrayLike, dimensions: int) -> Float64Array:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +12,12 @@ from swarmloom_protocols.stigmergy.field.boundaries import neighbour
 __all__ = ["interpolated", "sensed"]
 
 Float64Array = NDArray[np.float64]
+
+
+@kernel
+def cell_below(coordinate: float) -> int:
+    """Return the largest whole number not above a coordinate of at least -1."""
+    return int(coordinate + 1.0) - 1
 
 
 @kernel
@@ -41,7 +45,7 @@ def between_two(
     layer: NDArray[np.float32], codes: NDArray[np.int64], z: int, y: int, x: float
 ) -> float:
     """Return the linear interpolation along x."""
-    left = math.floor(x)
+    left = cell_below(x)
     share = x - left
     low = float(corner(layer, codes, z, y, left))
     if share == 0.0:
@@ -54,7 +58,7 @@ def between_four(
     layer: NDArray[np.float32], codes: NDArray[np.int64], z: int, y: float, x: float
 ) -> float:
     """Return the bilinear interpolation along y and x."""
-    south = math.floor(y)
+    south = cell_below(y)
     share = y - south
     low = between_two(layer, codes, z, south, x)
     if share == 0.0:
@@ -81,7 +85,7 @@ def interpolated(
     float
         In double precision; exact where the field is linear.
     """
-    below = math.floor(z)
+    below = cell_below(z)
     share = z - below
     low = between_four(layer, codes, below, y, x)
     if share == 0.0:
