@@ -74,8 +74,12 @@ class WorkBoard:
         """
         name("agent", agent)
         when = self._clock() if now is None else now
-        grant = self._book.next(self.name, agent, when, when + positive("ttl", ttl))
-        return None if grant is None else Claim(self._book, self._clock, self.name, agent, grant)
+        expires = when + positive("ttl", ttl)
+        found = self._book.next(self.name, agent, when, expires)
+        if found is None:
+            return None
+        key, token = found
+        return Claim(self._book, self._clock, self.name, key, agent, token, expires)
 
     def work(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from swarmloom_protocols.checks import positive
 from swarmloom_protocols.stigmergy.traces.keys import json_text
-from swarmloom_protocols.stigmergy.traces.records import ClaimBook, Grant
+from swarmloom_protocols.stigmergy.traces.records import ClaimBook
 
 __all__ = ["Claim"]
 
@@ -33,10 +33,17 @@ class Claim:
     __slots__ = ("_board", "_book", "_clock", "agent", "expires", "key", "token")
 
     def __init__(
-        self, book: ClaimBook, clock: Callable[[], float], board: str, agent: str, grant: Grant
+        self,
+        book: ClaimBook,
+        clock: Callable[[], float],
+        board: str,
+        key: Hashable,
+        agent: str,
+        token: int,
+        expires: float,
     ) -> None:
-        self._book, self._clock, self._board, self.agent = book, clock, board, agent
-        self.key, self.token, self.expires = grant
+        self._book, self._clock, self._board = book, clock, board
+        self.key, self.agent, self.token, self.expires = key, agent, token, expires
 
     def __repr__(self) -> str:
         return f"Claim({self.key!r}, agent={self.agent!r}, token={self.token})"

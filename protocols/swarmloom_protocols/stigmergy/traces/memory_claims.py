@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable
 from threading import Lock
 from typing import TypeAlias
 
-from swarmloom_protocols.stigmergy.traces.records import Counts, Grant, Item
+from swarmloom_protocols.stigmergy.traces.records import Counts, Item
 
 __all__ = ["MemoryClaims"]
 
@@ -41,10 +41,6 @@ class _Board:
         self.records[key] = (self.places, *_WAITING)
         heapq.heappush(self.queue, (self.places, key))
         return True
-
-    def grant(self, key: Hashable, place: int, agent: str, token: int, expires: float) -> None:
-        self.records[key] = (place, agent, token, expires, None)
-        self.hold(key, expires)
 
     def hold(self, key: Hashable, expires: float) -> None:
         self.held[key] = expires
@@ -86,12 +82,10 @@ class MemoryClaims:
             put = self._boards.setdefault(board, _Board()).add
             return sum([put(key) for key in keys])
 
-    def take(
-        self, board: str, key: Hashable, agent: str, now: float, expires: float
-    ) -> Grant | None:
-        """Claim one key, put there if missing; None if it is held or done."""
+    def take(self, board: str, key: Hashable, agent: str, now: float, expires: float) -> int | None:
+        """Claim one key, put there if missing; its token, or None if it is held or done."""
         with self._lock:
-            found = self._boards.setdefault(board, _Board())
+            found = self._boards.get(board) or self._boards.setdefault(board, _Board())
             record = found.records.get(key)
             if record is None:
                 found.places = place = found.places + 1
@@ -100,11 +94,16 @@ class MemoryClaims:
             else:
                 return None
             self._token = token = self._token + 1
-            found.grant(key, place, agent, token, expires)
-        return Grant(key, token, expires)
+            found.records[key] = (place, agent, token, expires, None)
+            # Nobody asks for the next key outside of boards, so none waits for its end there.
+            if board:
+                found.hold(key, expires)
+        return token
 
-    def next(self, board: str, agent: str, now: float, expires: float) -> Grant | None:
-        """Claim the first key that nobody holds; None if there is none."""
+    def next(
+        self, board: str, agent: str, now: float, expires: float
+    ) -> tuple[Hashable, int] | None:
+        """Claim the first key that nobody holds; it and its token, or None if there is none."""
         with self._lock:
             found = self._boards.setdefault(board, _Board())
             free = found.first_free(now)
@@ -112,8 +111,9 @@ class MemoryClaims:
                 return None
             (key,) = free
             self._token += 1
-            found.grant(key, found.records[key][0], agent, self._token, expires)
-            return Grant(key, self._token, expires)
+            found.records[key] = (found.records[key][0], agent, self._token, expires, None)
+            found.hold(key, expires)
+            return key, self._token
 
     def renew(self, board: str, key: Hashable, token: int, expires: float) -> bool:
         """Move a claim's end; False if it was lost."""
@@ -122,8 +122,9 @@ class MemoryClaims:
             if found is None or found.records[key][4] is not None:
                 return False
             place, agent, _, _, _ = found.records[key]
-            assert agent is not None
-            found.grant(key, place, agent, token, expires)
+            found.records[key] = (place, agent, token, expires, None)
+            if board:
+                found.hold(key, expires)
             return True
 
     def release(self, board: str, key: Hashable, token: int) -> bool:
@@ -134,7 +135,6 @@ class MemoryClaims:
                 return False
             if not board:
                 del found.records[key]
-                found.held.pop(key, None)
                 return True
             found.records[key] = (found.records[key][0], *_WAITING)
             found.free(key)
@@ -182,10 +182,10 @@ class MemoryClaims:
     def sweep(self, now: float) -> int:
         """Drop ended claims outside of boards; return how many."""
         with self._lock:
-            plain = self._boards[""]
-            ended = [key for key, end in plain.held.items() if end <= now]
+            plain = self._boards[""].records
+            ended = [key for key, one in plain.items() if one[4] is None and one[3] <= now]
             for key in ended:
-                del plain.held[key], plain.records[key]
+                del plain[key]
             return len(ended)
 
     def items(self) -> tuple[list[Item], int]:
@@ -220,5 +220,5 @@ def _put(board: _Board, item: Item) -> None:
     board.records[item.key] = (place, *item[2:])
     if item.result is not None:
         board.done += 1
-    elif item.agent is not None:
+    elif item.agent is not None and item.board:
         board.hold(item.key, item.expires)

@@ -35,13 +35,15 @@ def reading(
     """
     value, evidence, last = 0.0, 0, -math.inf
     by_agent: dict[str, float] = {}
-    limit = channel.agent_cap
+    limit, floor = channel.agent_cap, channel.floor
+    fades = channel.half_life is not None or channel.expires_after is not None
     if len(cell) > 2:
         # Sums of floats depend on the order, which depends on the kind of store.
         cell.sort()
     for agent, (amount, time, count, _, _) in cell:
-        amount = channel.left(amount, time, now)
-        if not amount:
+        if fades:
+            amount = channel.left(amount, time, now)
+        if amount < floor or not amount:
             continue
         by_agent[agent] = amount
         if limit is not None and amount > limit:

@@ -15,7 +15,6 @@ __all__ = [
     "Contents",
     "Counts",
     "Deposit",
-    "Grant",
     "Item",
     "Reading",
     "Trace",
@@ -124,14 +123,6 @@ class Change(NamedTuple):
     meta: Any
 
 
-class Grant(NamedTuple):
-    """A claim that was given: its key, fencing token and end."""
-
-    key: Hashable
-    token: int
-    expires: float
-
-
 class Counts(NamedTuple):
     """How many tasks of a board wait, are held and are done."""
 
@@ -170,13 +161,13 @@ class ClaimBook(Protocol):
     def add(self, board: str, keys: Iterable[Hashable]) -> int:
         """Put keys on a board; return how many were not there."""
 
-    def take(
-        self, board: str, key: Hashable, agent: str, now: float, expires: float
-    ) -> Grant | None:
-        """Claim one key, put there if missing; None if it is held or done."""
+    def take(self, board: str, key: Hashable, agent: str, now: float, expires: float) -> int | None:
+        """Claim one key, put there if missing; its token, or None if it is held or done."""
 
-    def next(self, board: str, agent: str, now: float, expires: float) -> Grant | None:
-        """Claim the first key that nobody holds; None if there is none."""
+    def next(
+        self, board: str, agent: str, now: float, expires: float
+    ) -> tuple[Hashable, int] | None:
+        """Claim the first key that nobody holds; it and its token, or None if there is none."""
 
     def renew(self, board: str, key: Hashable, token: int, expires: float) -> bool:
         """Move a claim's end; False if it was lost."""

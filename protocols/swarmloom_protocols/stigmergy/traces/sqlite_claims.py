@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 
 from swarmloom_protocols.stigmergy.traces.database import Database
 from swarmloom_protocols.stigmergy.traces.keys import decoded, encoded
-from swarmloom_protocols.stigmergy.traces.records import Counts, Grant, Item
+from swarmloom_protocols.stigmergy.traces.records import Counts, Item
 
 __all__ = ["SqliteClaims"]
 
@@ -36,10 +36,8 @@ class SqliteClaims:
             connection.executemany(_ADD, rows)
             return connection.total_changes - before
 
-    def take(
-        self, board: str, key: Hashable, agent: str, now: float, expires: float
-    ) -> Grant | None:
-        """Claim one key, put there if missing; None if it is held or done."""
+    def take(self, board: str, key: Hashable, agent: str, now: float, expires: float) -> int | None:
+        """Claim one key, put there if missing; its token, or None if it is held or done."""
         text = encoded(key)
         with self._database.writing() as connection:
             sql = "SELECT place, result, expires FROM items WHERE board = ? AND key = ?"
@@ -51,17 +49,19 @@ class SqliteClaims:
                 place = found[0]
             else:
                 return None
-            return Grant(key, _granted(connection, place, agent, expires), expires)
+            return _granted(connection, place, agent, expires)
 
-    def next(self, board: str, agent: str, now: float, expires: float) -> Grant | None:
-        """Claim the first key that nobody holds; None if there is none."""
+    def next(
+        self, board: str, agent: str, now: float, expires: float
+    ) -> tuple[Hashable, int] | None:
+        """Claim the first key that nobody holds; it and its token, or None if there is none."""
         sql = f"SELECT place, key FROM items WHERE {_OPEN} AND expires <= ? ORDER BY place LIMIT 1"
         with self._database.writing() as connection:
             free = connection.execute(sql, (board, now)).fetchone()
             if free is None:
                 return None
             place, text = free
-            return Grant(decoded(text), _granted(connection, place, agent, expires), expires)
+            return decoded(text), _granted(connection, place, agent, expires)
 
     def renew(self, board: str, key: Hashable, token: int, expires: float) -> bool:
         """Move a claim's end; False if it was lost."""

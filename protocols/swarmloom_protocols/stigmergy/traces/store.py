@@ -11,43 +11,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive
 from swarmloom_protocols.stigmergy.traces.advice import advice, estimated_tokens
-from swarmloom_protocols.stigmergy.traces.arguments import (
-    finite,
-    trust_weights,
-    unfit,
-)
+from swarmloom_protocols.stigmergy.traces.arguments import finite, trust_weights, unfit
 from swarmloom_protocols.stigmergy.traces.board import WorkBoard
-from swarmloom_protocols.stigmergy.traces.channels import (
-    BAD,
-    GOOD,
-    Channel,
-    name,
-)
+from swarmloom_protocols.stigmergy.traces.channels import BAD, GOOD, Channel, name
 from swarmloom_protocols.stigmergy.traces.choice import Policy, chosen
 from swarmloom_protocols.stigmergy.traces.claims import Claim
 from swarmloom_protocols.stigmergy.traces.keeper import TraceKeeper
 from swarmloom_protocols.stigmergy.traces.readings import reading
-from swarmloom_protocols.stigmergy.traces.records import (
-    Grant,
-    Reading,
-)
+from swarmloom_protocols.stigmergy.traces.records import Reading
 
 __all__ = ["TraceStore", "Trust"]
 
 Trust: TypeAlias = Mapping[str, float] | Literal["learned"]
-
-
-_ANY: Final = object()
-
-# SQLite counts its waiting in milliseconds of 32 bits.
-_LONGEST_WAIT = 1e6
 
 
 class TraceStore(TraceKeeper):
@@ -123,7 +105,8 @@ class TraceStore(TraceKeeper):
         """
         found = self._channels.get(channel) or self._definition(channel)
         when = self._clock() if now is None else finite("now", now)
-        weights = self._weights(found, trust, when)
+        plain = trust is None and found.opposite is None
+        weights = None if plain else self._weights(found, trust, when)
         try:
             if not radius:
                 return reading(self._backend.cell(key, found.name), found, weights, when)
@@ -303,10 +286,12 @@ class TraceStore(TraceKeeper):
             positive("ttl", ttl)
         book = self._backend.claims
         try:
-            grant = book.take("", key, agent, when, when + ttl)
+            token = book.take("", key, agent, when, when + ttl)
         except TypeError as error:
             raise unfit(key, 0.0, now, error) from error
-        return None if grant is None else Claim(book, self._clock, "", agent, grant)
+        if token is None:
+            return None
+        return Claim(book, self._clock, "", key, agent, token, when + ttl)
 
     def claimed(self, key: Hashable, *, agent: str, token: int, expires: float) -> Claim:
         """Return a claim that was given before, as one that goes on after a restart needs it.
@@ -321,7 +306,8 @@ class TraceStore(TraceKeeper):
         expires : float
             As the claim had them.
         """
-        return Claim(self._backend.claims, self._clock, "", agent, Grant(key, token, expires))
+        book = self._backend.claims
+        return Claim(book, self._clock, "", key, name("agent", agent), token, expires)
 
     def result(self, key: Hashable) -> Any:
         """Return what was recorded when the claim on a key was finished; None before that."""

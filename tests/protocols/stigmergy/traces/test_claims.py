@@ -85,6 +85,17 @@ def test_a_swept_claim_is_lost(store, clock):
     assert not claim.finish("late")
 
 
+def test_a_claim_can_be_taken_up_again_by_its_token(store, clock):
+    first = store.claim("k", agent="a", ttl=5.0)
+    again = store.claimed("k", agent="a", token=first.token, expires=first.expires)
+    assert again.renew(9.0)
+    clock.advance(6.0)
+    assert store.claim("k", agent="b", ttl=5.0) is None
+    assert not store.claimed("k", agent="a", token=first.token + 1, expires=0.0).finish("forged")
+    assert again.finish("done")
+    assert store.result("k") == "done"
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
