@@ -11,6 +11,15 @@ from swarmloom_protocols.stigmergy.field.presets import (
     fitzhugh_nagumo_steps,
     gray_scott_steps,
 )
+from swarmloom_protocols.stigmergy.field.reaction_networks import (
+    Amplifier,
+    Catalyst,
+    Dampener,
+    Inhibitor,
+    ReactionNetwork,
+    parse_reactions,
+)
+from swarmloom_protocols.stigmergy.field.reactions import react, reaction_diffusion_steps
 from tests.naive import anisotropic as naive_anisotropic
 from tests.naive import gradients as naive_gradients
 from tests.naive import reactions as naive_reactions
@@ -86,6 +95,49 @@ def naive_fisher_kpp_steps(*arguments):
     return naive_reactions.fisher_kpp_steps(*arguments[:-1], boundary_codes(arguments[-1]))
 
 
+NETWORK = ReactionNetwork(
+    ("A", "B", "C"),
+    parse_reactions("A + B <-> C", 2.0, 0.3) + parse_reactions("C -> 2 A", 0.4),
+    [
+        Catalyst("A", 0.5, 0.4, affects=("C",)),
+        Inhibitor("B", 0.5, 0.4),
+        Amplifier("C", 0.5, 0.4),
+        Dampener("A", 0.5, 0.4),
+    ],
+)
+
+
+def mixture(rng, size):
+    return rng.random((3, (size + 2) // 3)).astype(np.float32), 0.2
+
+
+def reacted(start, time, device="auto"):
+    return react(start, NETWORK, time, device, relative_tolerance=1e-6)
+
+
+def naive_reacted(start, time):
+    if start.size == 0:
+        return start
+    return naive_reactions.react(start, NETWORK, time)
+
+
+def split(rng, size):
+    return plane(rng, (size + 2) // 3, 3), [0.5, 0.1, 0.8], 0.1
+
+
+def split_steps(start, diffusion, dt, device="auto"):
+    return reaction_diffusion_steps(
+        start, NETWORK, diffusion, dt, 2, SIDES, device, relative_tolerance=1e-6
+    )
+
+
+def naive_split_steps(start, diffusion, dt):
+    if start.size == 0:
+        return start
+    codes = boundary_codes(SIDES)
+    return naive_reactions.reaction_diffusion_steps(start, NETWORK, diffusion, dt, 2, codes)
+
+
 CASES = {
     f"{PACKAGE}.anisotropic_cuda.anisotropic": Case(
         anisotropic_steps, naive_anisotropic_steps, tensor_field
@@ -104,4 +156,6 @@ CASES = {
     ),
     f"{PACKAGE}.preset_cuda.pair": Case(preset_steps, naive_preset_steps, two_channels),
     f"{PACKAGE}.preset_cuda.fisher": Case(fisher_kpp_steps, naive_fisher_kpp_steps, population),
+    f"{PACKAGE}.reaction_cuda.react": Case(reacted, naive_reacted, mixture),
+    f"{PACKAGE}.reaction_cuda.average": Case(split_steps, naive_split_steps, split),
 }
