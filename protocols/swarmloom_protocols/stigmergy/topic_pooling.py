@@ -10,7 +10,6 @@ been worth (Bayesian model averaging over the prequential likelihood, Dawid 1984
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,7 +73,7 @@ class TopicPooling:
     topic_prior, expert_prior : float
         As for `TrailTable`.
     candidates : sequence of Candidate
-        Beside "near topics count nothing", which starts with half of the weight.
+        Beside "near topics count nothing"; all start with the same weight.
 
     Notes
     -----
@@ -105,8 +104,6 @@ class TopicPooling:
         caps = np.array([positive("cap", one.cap) for one in candidates])
         self._caps = np.maximum(caps, topic_prior)
         # The last one is "not at all".
-        self._log_prior = np.full(len(caps) + 1, math.log(0.5 / max(1, len(caps))))
-        self._log_prior[-1] = math.log(0.5)
         self._log_likelihood = np.zeros(len(caps) + 1)
         # Each expert's sums and the crew's, kept as they come: the trails' own would be added up
         # anew for every observation.
@@ -167,8 +164,7 @@ class TopicPooling:
     @property
     def weights(self) -> Float64Array:
         """Weight of each candidate, the last one "not at all"; they sum to 1."""
-        exponent = self._log_prior + self._log_likelihood
-        weights = np.exp(exponent - exponent.max())
+        weights = np.exp(self._log_likelihood - self._log_likelihood.max())
         shares: Float64Array = weights / weights.sum()
         return shares
 

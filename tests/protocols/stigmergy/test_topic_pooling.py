@@ -51,7 +51,7 @@ def test_rates_and_weights_are_those_of_going_through_all_pairs(seen, topic_prio
     trails = TrailTable(topic_prior=topic_prior)
     pooling = pooling_of(PLACES, topic_prior=topic_prior)
     ways = [*((c.width, c.cap) for c in CANDIDATES), (None, 0.0)]
-    scores = [math.log(0.5 / 6)] * 6 + [math.log(0.5)]
+    scores = [0.0] * 7
     cells, sums = {}, [[0.0, 0.0] for _ in range(3)]
 
     def plain(expert):
@@ -144,36 +144,29 @@ def semantic_world(seed, alike, topics=60, tools=12, clusters=6):
     return rng, places, by_cluster if alike else rng.beta(0.75, 2.25, (topics, tools))
 
 
-def share_worked(seed, alike, pooled, tries=600):
+def learned_weights(seed, alike, tries=3000):
+    """Weights after tries of random tools on random topics; "not at all" comes last."""
     rng, places, truth = semantic_world(seed, alike)
     trails, pooling = TrailTable(), pooling_of(places)
-    trails.appoint(0, trust=1.0, cap=None, standing="reference")
-    worked = 0.0
-    for topic in rng.integers(0, len(truth), tries).tolist():
-        tools = range(12)
-        if pooled:
-            rates = rates_of(trails, pooling, [topic], tools, rng)
-        else:
-            rates = trails.rates([topic], tools, rng)
-        tool = int(rates.argmax())
-        right = float(rng.random() < truth[topic, tool])
-        learn(trails, pooling, topic, tool, right)
-        worked += right
-    return worked / tries, float(pooling.weights[-1])
+    for _ in range(tries):
+        topic, tool = rng.integers(0, truth.shape).tolist()
+        learn(trails, pooling, topic, tool, float(rng.random() < truth[topic, tool]))
+    return pooling.weights
 
 
-def test_topics_that_are_alike_teach_one_another():
-    found = [[share_worked(seed, True, pooled) for pooled in (True, False)] for seed in range(4)]
-    pooled, alone = (np.mean([one[way][0] for one in found]) for way in (0, 1))
-    assert pooled > 1.15 * alone
-    assert all(one[0][1] < 0.01 for one in found)  # "Not at all" is refuted.
+@pytest.mark.parametrize("seed", range(4))
+def test_topics_that_are_alike_are_found_to_be(seed):
+    weights = learned_weights(seed, alike=True)
+    assert weights[-1] < 1e-6
+    assert weights[2:6].sum() > 0.99  # Wide enough for a cluster.
 
 
-def test_names_that_mislead_are_found_out():
-    found = [[share_worked(seed, False, pooled) for pooled in (True, False)] for seed in range(4)]
-    gaps = [pooled[0] - alone[0] for pooled, alone in found]
-    assert np.mean(gaps) > -0.02
-    assert all(one[0][1] > 0.8 for one in found)
+@pytest.mark.parametrize("seed", range(4))
+def test_names_that_mislead_are_found_out(seed):
+    weights = learned_weights(seed, alike=False)
+    # The narrowest kernel hardly reaches another topic, and can do no harm.
+    assert weights[2:6].sum() < 0.01
+    assert weights[-1] > 0.3
 
 
 def test_observations_without_weight_and_without_near_topics_teach_nothing():
