@@ -14,6 +14,7 @@ from the system zeroed, is written where deposits fall, and is left zeroed.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -180,7 +181,7 @@ def whole_quanta(amounts: Float64Array, unit: float) -> IntArray:
 
 
 @kernel
-def raised(value: float, quanta: int, unit: float) -> float:
+def raised(value: Any, quanta: int, unit: float) -> Any:
     """Return a cell's value with the quanta added, rounded once."""
     return np.float32(np.float64(value) + quanta * unit)
 

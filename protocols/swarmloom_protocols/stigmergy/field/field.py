@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive
-from swarmloom_protocols.stigmergy.field.boundaries import Sides, boundary_codes
-from swarmloom_protocols.stigmergy.field.channels import PerChannel, channel_table
 from swarmloom_protocols.stigmergy.field.deposits import cells_at, checked_amounts
-from swarmloom_protocols.stigmergy.field.diffusion import largest_step, step_rates
-from swarmloom_protocols.stigmergy.field.host_grid import HostGrid
-from swarmloom_protocols.stigmergy.field.metrics import (
-    OperationMetrics,
-    deposit_bytes,
-    sense_bytes,
-    step_bytes,
-)
-from swarmloom_protocols.stigmergy.field.snapshots import checked_snapshot, sealed_snapshot
+from swarmloom_protocols.stigmergy.field.diffusion import step_rates
+from swarmloom_protocols.stigmergy.field.grid_field import GridField
+from swarmloom_protocols.stigmergy.field.metrics import sense_bytes, step_bytes
 from swarmloom_protocols.stigmergy.field.spectral_jump import jumped, powered
 
 __all__ = ["PheromoneField"]
@@ -37,18 +26,7 @@ MOST_WAITING = 1 << 22
 STEPS_WORTH_A_JUMP = 128
 
 
-class Grid(Protocol):
-    """Where the amounts live: `HostGrid` or `GpuGrid`."""
-
-    def read(self) -> Field: ...
-    def write(self, values: Field) -> None: ...
-    def add(self, cells: NDArray[np.int64], amounts: Float64Array) -> None: ...
-    def sense(self, plane: int, positions: Float64Array) -> Field: ...
-    def step(self, rates: Field, steps: int) -> None: ...
-    def wait(self) -> None: ...
-
-
-class PheromoneField:
+class PheromoneField(GridField):
     """Pheromones on a grid of one to three dimensions, with a fourth coordinate if wanted.
 
     Every public call may be made from several threads at once.
@@ -96,149 +74,7 @@ class PheromoneField:
     [0.6000000238418579, 0.10000000149011612]
     """
 
-    def __init__(
-        self,
-        shape: int | Sequence[int],
-        channels: int | Sequence[str] = 8,
-        *,
-        layers: int = 1,
-        boundaries: Sides | Mapping[str, Sides] = "reflecting",
-        spacing: float | Sequence[float] = 1.0,
-        diffusion: PerChannel = 0.1,
-        evaporation: PerChannel = 0.01,
-        activation_energy: PerChannel = 0.0,
-        temperature: float = 298.15,
-        reference_temperature: float = 298.15,
-        device: Device = "auto",
-    ) -> None:
-        self._shape = _checked_shape(shape)
-        self._table = channel_table(
-            channels,
-            diffusion=diffusion,
-            evaporation=evaporation,
-            activation_energy=activation_energy,
-            reference_temperature=reference_temperature,
-        )
-        self._layers = int(positive("layers", layers))
-        self._codes = boundary_codes(boundaries)
-        # An axis that is not there has no edge that anything could pass.
-        self._codes[: 3 - len(self._shape)] = boundary_codes()[0]
-        self._spacing = _checked_spacing(spacing, len(self._shape))
-        self._temperature = positive("temperature", temperature)
-        self._table.evaporation_at(self._temperature)
-        self._time = 0.0
-        self._lock = threading.RLock()
-        self._waiting: list[tuple[NDArray[np.int64], Float64Array]] = []
-        self.metrics = OperationMetrics()
-        planes = len(self._table.names) * self._layers
-        grid_shape = (planes, *(1,) * (3 - len(self._shape)), *self._shape)
-        self._device = resolve(device, size=int(np.prod(grid_shape)))
-        self._grid = _grid(self._device, grid_shape, self._codes)
-
-    # -- what it is -----------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Cells along each axis."""
-        return self._shape
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Names of the channels."""
-        return self._table.names
-
-    @property
-    def layers(self) -> int:
-        """Layers of each channel."""
-        return self._layers
-
-    @property
-    def device(self) -> str:
-        """Where the amounts live: "cpu" or "cuda"."""
-        return self._device
-
-    @property
-    def time(self) -> float:
-        """Time that has passed in the field."""
-        return self._time
-
-    @property
-    def temperature(self) -> float:
-        """Temperature in kelvin; it may be set."""
-        return self._temperature
-
-    @temperature.setter
-    def temperature(self, kelvin: float) -> None:
-        with self._lock:
-            self._table.evaporation_at(kelvin)
-            self._temperature = float(kelvin)
-
-    @property
-    def diffusion(self) -> Float64Array:
-        """D of each channel, length² per time."""
-        return self._table.diffusion.copy()
-
-    @property
-    def evaporation(self) -> Float64Array:
-        """Rate k of each channel at the present temperature, per time."""
-        return self._table.evaporation_at(self._temperature)
-
-    @property
-    def largest_step(self) -> float:
-        """The longest stable `dt` of `step`; infinite without diffusion."""
-        return largest_step(self._table.diffusion, self._spacing, len(self._shape))
-
-    # -- amounts --------------------------------------------------------------------------------
-
-    @property
-    def amounts(self) -> Field:
-        """A copy of all amounts.
-
-        Shape (channels, layers, *shape), without the axis of layers where there is only one.
-        """
-        return self.view().copy()
-
-    def view(self) -> Field:
-        """Return the amounts as a read-only array, without a copy where they live on the CPU.
-
-        Returns
-        -------
-        ndarray of float32, shape as `amounts`
-            Valid until the field is changed.
-        """
-        with self._lock:
-            values = self._settled().read().reshape(self._public_shape()).view()
-        values.flags.writeable = False
-        return values
-
-    def replace(self, amounts: ArrayLike) -> None:
-        """Overwrite all amounts.
-
-        Parameters
-        ----------
-        amounts : array-like of float32, shape as `amounts`
-            Finite.
-
-        Raises
-        ------
-        InputError
-            The shape differs or an amount is not finite; the field is unchanged.
-        """
-        values = np.ascontiguousarray(amounts, np.float32)
-        if values.shape != self._public_shape():
-            raise InputError(f"amounts: shape {values.shape} is not {self._public_shape()}")
-        if not np.isfinite(values).all():
-            raise InputError("amounts: not all are finite")
-        with self._lock:
-            self._waiting.clear()
-            self._grid.write(values.reshape(self._grid_shape()))
-
-    def mass(self, channel: int | str | None = None) -> float:
-        """Return the sum of all amounts, or of a channel's, in double precision."""
-        values = self.view()
-        if channel is not None:
-            values = values[self._table.index(channel)]
-        return float(values.sum(dtype=np.float64))
+    # -- places ----------------------------------------------------------------------------
 
     def deposit(
         self,
@@ -373,13 +209,11 @@ class PheromoneField:
     def _advance_exactly(self, time: float) -> None:
         with self._lock:
             evaporation = self._table.evaporation_at(self._temperature)
-            coefficients = (
-                np.repeat(rates, self._layers) for rates in (self._table.diffusion, evaporation)
-            )
+            rates = [np.repeat(one, self._layers) for one in (self._table.diffusion, evaporation)]
             grid = self._settled()
             with self.metrics.measure("advance", step_bytes(self._size()), grid.wait):
                 where = self._codes, self._spacing, len(self._shape)
-                grid.write(jumped(grid.read(), *coefficients, *where, time))
+                grid.write(jumped(grid.read(), rates[0], rates[1], *where, time))
             self._time += time
 
     def _advance_by_steps(self, n: int, dt: float) -> None:
@@ -393,132 +227,11 @@ class PheromoneField:
                 grid.write(powered(grid.read(), rates, self._codes, n))
             self._time += n * dt
 
-    # -- state ----------------------------------------------------------------------------------
-
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Return everything as arrays, for `restore` or `numpy.savez`.
-
-        Returns
-        -------
-        dict of str to ndarray
-            With a version and a checksum.
-        """
-        with self._lock:
-            parts = self._identity() | {
-                "amounts": self._settled().read(),
-                "diffusion": self._table.diffusion,
-                "evaporation": self._table.evaporation,
-                "activation_energy": self._table.activation_energy,
-                "reference_temperature": self._table.reference_temperature,
-                "temperature": self._temperature,
-                "time": self._time,
-            }
-            return sealed_snapshot(parts)
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over amounts, coefficients, temperature and time of a snapshot, bit for bit.
-
-        Parameters
-        ----------
-        state : mapping of str to ndarray
-            What `snapshot` gave, or `numpy.load` of a file with it.
-
-        Raises
-        ------
-        InputError
-            It is damaged, of another format or version, or of a field with another grid; the field
-            is unchanged.
-        """
-        parts = checked_snapshot(state)
-        for name, own in self._identity().items():
-            if not np.array_equal(parts[name], np.asarray(own)):
-                raise InputError(f"snapshot: {name} is {parts[name].tolist()}, not {own}")
-        if parts["amounts"].shape != self._grid_shape():
-            raise InputError(f"snapshot: amounts are of shape {parts['amounts'].shape}")
-        table = channel_table(
-            self._table.names,
-            diffusion=parts["diffusion"],
-            evaporation=parts["evaporation"],
-            activation_energy=parts["activation_energy"],
-            reference_temperature=float(parts["reference_temperature"]),
-        )
-        temperature, time = float(parts["temperature"]), float(parts["time"])
-        table.evaporation_at(temperature)
-        with self._lock:
-            self._waiting.clear()
-            self._grid.write(parts["amounts"])
-            self._table, self._temperature, self._time = table, temperature, time
-
-    # -- inside ---------------------------------------------------------------------------------
-
-    def _identity(self) -> dict[str, Any]:
-        """Return what a snapshot must have in common with the field that it is restored to."""
-        return {
-            "shape": self._shape,
-            "channels": self._table.names,
-            "layers": self._layers,
-            "boundaries": self._codes.tolist(),
-            "spacing": self._spacing.tolist(),
-        }
-
-    def _settled(self) -> Grid:
-        """Add the deposits that wait and return the grid; the lock is held."""
-        if self._waiting:
-            cells, amounts = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
-            moved = deposit_bytes(len(cells))
-            with self.metrics.measure("deposit", moved, self._grid.wait):
-                self._grid.add(cells, amounts)
-            self._waiting.clear()
-        return self._grid
-
     def _step_rates(self, dt: float) -> Field:
         """Return the coefficients of a step for each plane."""
         evaporation = self._table.evaporation_at(self._temperature)
         rates = step_rates(self._table.diffusion, evaporation, dt, self._spacing, len(self._shape))
         return np.repeat(rates, self._layers, axis=0)
-
-    def _plane(self, channel: int | str, layer: int) -> int:
-        if not 0 <= layer < self._layers:
-            raise InputError(f"layer: {layer} is not within 0 to {self._layers - 1}")
-        return self._table.index(channel) * self._layers + layer
-
-    def _size(self) -> int:
-        return len(self._table.names) * self._layers * int(np.prod(self._shape))
-
-    def _grid_shape(self) -> tuple[int, ...]:
-        planes = len(self._table.names) * self._layers
-        return (planes, *(1,) * (3 - len(self._shape)), *self._shape)
-
-    def _public_shape(self) -> tuple[int, ...]:
-        layers = () if self._layers == 1 else (self._layers,)
-        return (len(self._table.names), *layers, *self._shape)
-
-
-def _grid(device: str, shape: tuple[int, ...], codes: NDArray[np.int64]) -> Grid:
-    # A GPU has no arrays without elements.
-    if device == "cpu" or 0 in shape:
-        return HostGrid(shape, codes)
-    from swarmloom_protocols.stigmergy.field.gpu_grid import GpuGrid
-
-    return GpuGrid(shape, codes)
-
-
-def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int) else tuple(map(int, shape))
-    if not 1 <= len(sizes) <= 3 or min(sizes) < 0:
-        raise InputError(f"shape: {sizes} is not one to three sizes of at least 0")
-    return sizes
-
-
-def _checked_spacing(spacing: float | Sequence[float], dimensions: int) -> Float64Array:
-    sizes = np.ones(3)
-    given = np.asarray(spacing, np.float64)
-    if given.shape not in ((), (dimensions,)):
-        raise InputError(f"spacing: shape {given.shape} is neither () nor ({dimensions},)")
-    sizes[3 - dimensions :] = given
-    for size in sizes.tolist():
-        positive("spacing", size)
-    return sizes
 
 
 def _count_of_steps(time: float, dt: float) -> int:

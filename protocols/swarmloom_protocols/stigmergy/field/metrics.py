@@ -46,7 +46,7 @@ def deposit_bytes(count: int) -> int:
 
 def sense_bytes(count: int, dimensions: int) -> int:
     """Return the bytes of interpolation at positions between cells: 2^d corners each."""
-    return count * (dimensions * FLOAT64 + FLOAT32 * 2**dimensions + FLOAT32)
+    return count * (dimensions * FLOAT64 + (FLOAT32 << dimensions) + FLOAT32)
 
 
 @dataclass
@@ -141,7 +141,7 @@ def _figures(cost: OperationCost) -> list[str]:
 
 
 @kernel
-def _scale(source: NDArray[np.float32], factor: float, target: NDArray[np.float32]) -> None:
+def _scale(source: NDArray[np.float32], factor: Any, target: NDArray[np.float32]) -> None:
     for i in range(source.size):
         target[i] = factor * source[i]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,9 @@ from swarmloom_protocols.stigmergy.field.boundaries import neighbour
 __all__ = ["interpolated", "sensed"]
 
 Float64Array = NDArray[np.float64]
+
+# Of the narrower type, so that values keep theirs.
+ZERO: Any = np.float32(0.0)
 
 
 @kernel
@@ -37,7 +42,8 @@ def corner(layer: NDArray[np.float32], codes: NDArray[np.int64], z: int, y: int,
     z = inside(z, depth, codes[0, 0], codes[0, 1])
     y = inside(y, height, codes[1, 0], codes[1, 1])
     x = inside(x, width, codes[2, 0], codes[2, 1])
-    return layer[z, y, x] if z >= 0 and y >= 0 and x >= 0 else np.float32(0.0)
+    value: float = layer[z, y, x] if z >= 0 and y >= 0 and x >= 0 else ZERO
+    return value
 
 
 @kernel

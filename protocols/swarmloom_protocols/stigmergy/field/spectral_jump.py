@@ -116,7 +116,7 @@ def _through_modes(volume: Field, shares: Float64Array, codes: IntArray, factors
         return volume.copy()
     if not shares.any():
         return _kept(volume * factors([np.zeros((1, 1, 1))] * 3))
-    kinds = [_kind(volume.shape[axis], *codes[axis], shares[axis]) for axis in range(3)]
+    kinds = [_kind(volume.shape[axis], codes[axis].tolist(), shares[axis]) for axis in range(3)]
     values = volume.astype(np.float64)
     for axis in range(3):
         values = _extended(values, kinds[axis], axis)
@@ -133,11 +133,12 @@ def _kept(values: Float64Array) -> Field:
     return kept
 
 
-def _kind(size: int, low: int, high: int, share: float) -> str:
+def _kind(size: int, sides: list[int], share: float) -> str:
+    low, high = sides
     if share == 0.0 or (size == 1 and low == high != ABSORBING):
         return "still"
     if low == high:
-        return {PERIODIC: "periodic", REFLECTING: "reflecting", ABSORBING: "absorbing"}[int(low)]
+        return {PERIODIC: "periodic", REFLECTING: "reflecting", ABSORBING: "absorbing"}[low]
     return "absorbing above" if high == ABSORBING else "absorbing below"
 
 

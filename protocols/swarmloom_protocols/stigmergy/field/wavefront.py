@@ -74,9 +74,12 @@ def _save_halos(layers: Field, bands: IntArray, periodic: bool, halos: Field) ->
 @kernel
 def _row_at(layer: Field, y: int, start: int, stop: int, halo: Field) -> Field:
     """Return a row as it was before the sweep."""
+    row: Field
     if y < start:
-        return halo[0, y - start + halo.shape[1]]
-    return halo[1, y - stop] if y >= stop else layer[y]
+        row = halo[0, y - start + halo.shape[1]]
+    else:
+        row = halo[1, y - stop] if y >= stop else layer[y]
+    return row
 
 
 @kernel
