@@ -165,7 +165,7 @@ def _undominated(axes: int) -> str:
     return f"would need negative weights; allowed: {rule}"
 
 
-def _refuse(tensors: Tensors, wrong: NDArray[np.bool_], problem: str) -> None:
+def _refuse(tensors: Tensors, wrong: NDArray[np.bool_] | np.bool_, problem: str) -> None:
     if np.any(wrong):
         cell = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = f" of cell {cell}" if cell else ""
@@ -175,7 +175,8 @@ def _refuse(tensors: Tensors, wrong: NDArray[np.bool_], problem: str) -> None:
 def _axis_weights(tensors: Tensors) -> Tensors:
     """Return what is left for each axis: D_ii − Σ_{j≠i} |D_ij|."""
     diagonal = np.diagonal(tensors, axis1=-2, axis2=-1)
-    return diagonal - (np.abs(tensors).sum(axis=-1) - np.abs(diagonal))
+    own: Tensors = diagonal - (np.abs(tensors).sum(axis=-1) - np.abs(diagonal))
+    return own
 
 
 # -- stencils -----------------------------------------------------------------------------------

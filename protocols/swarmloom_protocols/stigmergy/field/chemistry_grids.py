@@ -108,7 +108,7 @@ def spread_axes(volume: tuple[int, ...], codes: NDArray[np.int64]) -> int:
 
     A plane has no z, whatever its boundaries; a single row or column loses through absorbing sides.
     """
-    absorbing = (codes == ABSORBING).any(axis=1).tolist()
+    absorbing: list[bool] = (codes == ABSORBING).any(axis=1).tolist()
     flows = [
         n > 1 or (open_end and axis > 0)
         for axis, (n, open_end) in enumerate(zip(volume, absorbing, strict=True))

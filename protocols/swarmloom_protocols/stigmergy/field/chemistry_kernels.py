@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.boundaries import neighbour
 
-__all__ = ["FLOOR", "ONE", "ZERO", "row_at", "rows_around", "settled", "value_at"]
+__all__ = ["FLOOR", "ONE", "ZERO", "row_at", "rows_beside", "rows_upright", "settled", "value_at"]
 
 Row = NDArray[np.float32]
 
@@ -31,7 +31,8 @@ def settled(value: float) -> float:
 @kernel
 def value_at(row: Row, x: int) -> float:
     """Return a value of a row, or 0 at the index -1."""
-    return row[x] if x >= 0 else ZERO
+    value: float = row[x] if x >= 0 else ZERO
+    return value
 
 
 @kernel
@@ -41,15 +42,24 @@ def row_at(layer: NDArray[np.float32], y: int, nothing: Row) -> Row:
 
 
 @kernel
-def rows_around(
+def rows_beside(
     volume: NDArray[np.float32], z: int, y: int, codes: NDArray[np.int64], nothing: Row
-) -> tuple[Row, Row, Row, Row]:
-    """Return the rows south, north, below and above one of a volume; zeros beyond open sides."""
-    depth, height, _ = volume.shape
-    z_low = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
-    z_high = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
+) -> tuple[Row, Row]:
+    """Return the rows south and north of one of a volume; zeros beyond open sides."""
+    height = volume.shape[1]
     south = row_at(volume[z], neighbour(y, -1, height, codes[1, 0], codes[1, 1]), nothing)
     north = row_at(volume[z], neighbour(y, 1, height, codes[1, 0], codes[1, 1]), nothing)
+    return south, north
+
+
+@kernel
+def rows_upright(
+    volume: NDArray[np.float32], z: int, y: int, codes: NDArray[np.int64], nothing: Row
+) -> tuple[Row, Row]:
+    """Return the rows below and above one of a volume; zeros beyond open sides."""
+    depth = volume.shape[0]
+    z_low = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
+    z_high = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
     below = volume[z_low, y] if z_low >= 0 else nothing
     above = volume[z_high, y] if z_high >= 0 else nothing
-    return south, north, below, above
+    return below, above

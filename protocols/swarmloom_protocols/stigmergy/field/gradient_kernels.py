@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.boundaries import PERIODIC, neighbour
-from swarmloom_protocols.stigmergy.field.chemistry_kernels import FLOOR, ZERO, rows_around, value_at
+from swarmloom_protocols.stigmergy.field.chemistry_kernels import (
+    FLOOR,
+    ZERO,
+    rows_beside,
+    rows_upright,
+    value_at,
+)
 
 __all__ = [
     "EXPLOITATION",
@@ -35,7 +41,7 @@ HALF: Any = np.float32(0.5)
 
 
 @kernel
-def nearest_offset(here: float, there: float, size: float, low: int) -> float:
+def nearest_offset(here: Any, there: Any, size: Any, low: int) -> Any:
     """Return the way from a point to a cell along an axis, the shorter one round where periodic."""
     way = here - there
     if low == PERIODIC:
@@ -62,7 +68,7 @@ def superposed(
     codes : ndarray of int64, shape (3, 2)
         As `boundary_codes` gives them.
     """
-    total = ZERO
+    total: float = ZERO
     for k in range(points.shape[0]):
         # The converted index keeps the arithmetic in the narrower type.
         up = nearest_offset(np.float32(z), points[k, 0], grid[0], codes[0, 0])
@@ -141,7 +147,8 @@ def laplacian_rows(
     _, depth, height, width = source.shape
     for row in range(start, stop):
         plane, z, y = row // (depth * height), row // height % depth, row % height
-        south, north, below, above = rows_around(source[plane], z, y, codes, nothing)
+        south, north = rows_beside(source[plane], z, y, codes, nothing)
+        below, above = rows_upright(source[plane], z, y, codes, nothing)
         centre, out = source[plane, z, y], target[plane, z, y]
         for x in range(width):
             left = value_at(centre, neighbour(x, -1, width, codes[2, 0], codes[2, 1]))
@@ -187,7 +194,8 @@ def gradient_rows(
     _, depth, height, width = amounts.shape
     for row in range(start, stop):
         plane, z, y = row // (depth * height), row // height % depth, row % height
-        south, north, below, above = rows_around(potential[plane], z, y, codes, nothing)
+        south, north = rows_beside(potential[plane], z, y, codes, nothing)
+        below, above = rows_upright(potential[plane], z, y, codes, nothing)
         centre, own, out = potential[plane, z, y], amounts[plane, z, y], vectors[plane, z, y]
         last = out.shape[1] - 1
         for x in range(width):

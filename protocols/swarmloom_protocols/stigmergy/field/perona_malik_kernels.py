@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.anisotropic_kernels import settle
 from swarmloom_protocols.stigmergy.field.boundaries import neighbour
-from swarmloom_protocols.stigmergy.field.chemistry_kernels import ONE, rows_around, value_at
+from swarmloom_protocols.stigmergy.field.chemistry_kernels import (
+    ONE,
+    rows_beside,
+    rows_upright,
+    value_at,
+)
 
 __all__ = ["CONSTANT", "EXPONENTIAL", "RATIONAL", "conducted", "perona_malik_rows"]
 
@@ -41,7 +46,7 @@ def decaying_exponential(t: float) -> float:
     """
     y = -min(t, FARTHEST) * THIRTY_SECOND
     tail = SIXTH + y * (TWENTY_FOURTH + y * HUNDRED_TWENTIETH)
-    power = ONE + y * (ONE + y * (HALF + y * tail))
+    power: float = ONE + y * (ONE + y * (HALF + y * tail))
     for _ in range(5):
         power *= power
     return power
@@ -135,9 +140,10 @@ def perona_malik_rows(
     for row in range(start, stop):
         plane, z, y = row // (depth * height), row // height % depth, row % height
         volume, out, share = source[plane], target[plane, z, y], shares[plane]
-        south, north, below, above = rows_around(volume, z, y, codes, nothing)
+        south, north = rows_beside(volume, z, y, codes, nothing)
         sides = codes[2, 0], codes[2, 1]
         planar_flows(south, volume[z, y], north, kind, sharpness, share, sides[0], sides[1], out)
         if depth > 1:
+            below, above = rows_upright(volume, z, y, codes, nothing)
             add_upright(below, volume[z, y], above, kind, sharpness, share, out)
         settle(volume[z, y], out)

@@ -16,7 +16,8 @@ from swarmloom_protocols.stigmergy.field.chemistry_kernels import (
     FLOOR,
     ONE,
     ZERO,
-    rows_around,
+    rows_beside,
+    rows_upright,
     settled,
     value_at,
 )
@@ -44,7 +45,8 @@ THIRD: Any = np.float32(1.0 / 3.0)
 @kernel
 def bend(low: float, left: float, centre: float, right: float, high: float) -> float:
     """Return the Laplacian in a plane."""
-    return (left + right) + (low + high) - FOUR * centre
+    bent: float = (left + right) + (low + high) - FOUR * centre
+    return bent
 
 
 @kernel
@@ -107,9 +109,10 @@ def bend_rows(
     volume: NDArray[np.float32], z: int, y: int, codes: Numbers, nothing: Row, bends: Row
 ) -> None:
     """Write the Laplacian of the row at (z, y) of a volume."""
-    south, north, below, above = rows_around(volume, z, y, codes, nothing)
+    south, north = rows_beside(volume, z, y, codes, nothing)
     bend_row(south, volume[z, y], north, codes[2, 0], codes[2, 1], bends)
     if volume.shape[0] > 1:
+        below, above = rows_upright(volume, z, y, codes, nothing)
         add_upright(below, volume[z, y], above, bends)
 
 

@@ -167,8 +167,8 @@ def gray_scott_start(
     side = max(2, min(shape[-2:]) // 12)
     for _ in range(seeds):
         corner = [int(rng.integers(0, max(1, n - side + 1))) for n in shape]
-        square = tuple(slice(first, first + side) for first in corner)
-        amounts[(0, *square)], amounts[(1, *square)] = 0.5, 0.25
+        square = (..., *(slice(first, first + side) for first in corner))
+        amounts[0][square], amounts[1][square] = 0.5, 0.25
     amounts *= 1.0 + noise * rng.uniform(-1.0, 1.0, amounts.shape)
     return amounts.astype(np.float32)
 

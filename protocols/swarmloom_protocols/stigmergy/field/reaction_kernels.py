@@ -76,7 +76,7 @@ def modifier_factor(kind: int, amount: float, threshold: float, strength: float)
     """Return what a modifier multiplies a rate with; `reactions.Modifier` has the formulas."""
     bound = strength * amount / (threshold + amount)
     surplus = strength * max(amount - threshold, ZERO)
-    factor = ONE + bound
+    factor: float = ONE + bound
     if kind == INHIBIT:
         factor = ONE - bound
     if kind == AMPLIFY:
@@ -202,7 +202,7 @@ def begin_step(lanes: Lanes, start: int, stop: int) -> bool:
     for i in range(start, stop):
         lanes[USED, i] = min(lanes[LENGTH, i], lanes[REMAINING, i])
         left = max(left, lanes[REMAINING, i])
-    return left > ZERO
+    return bool(left > ZERO)
 
 
 @kernel

@@ -42,7 +42,7 @@ __all__ = ["react", "reaction_diffusion_steps"]
 
 Codes = NDArray[np.int64]
 # Conductance of plain diffusion, which has no threshold.
-PLAIN = (CONSTANT, np.float32(1.0))
+PLAIN: tuple[int, Any] = (CONSTANT, np.float32(1.0))
 
 
 class Integration(NamedTuple):
