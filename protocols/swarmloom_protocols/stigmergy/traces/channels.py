@@ -15,7 +15,7 @@ __all__ = [
     "LARGEST_AMOUNT",
     "Channel",
     "ChannelSettings",
-    "is_given",
+    "given",
     "name",
     "proposed",
 ]
@@ -115,9 +115,9 @@ _GIVEN = {
 }
 
 
-def is_given(channel: str) -> bool:
-    """Whether a channel is there without having been declared."""
-    return channel in _GIVEN
+def given(channel: str) -> Channel | None:
+    """Return what holds for a channel that nobody has declared; None if it has to be."""
+    return _GIVEN.get(channel)
 
 
 def name(what: str, value: Any) -> str:
@@ -140,11 +140,11 @@ def proposed(channel: str, settings: ChannelSettings) -> Channel:
     InputError
         For an empty name or a number that cannot be.
     """
-    given = _GIVEN.get(name("channel", channel), Channel(channel))
+    default = _GIVEN.get(name("channel", channel), Channel(channel))
     if unknown := settings.keys() - ChannelSettings.__annotations__:
         allowed = ", ".join(ChannelSettings.__annotations__)
         raise InputError(f"channel {channel!r} has no {min(unknown)!r}; allowed: {allowed}")
-    values: dict[str, Any] = {key: getattr(given, key) for key in given.__slots__} | settings
+    values: dict[str, Any] = {key: getattr(default, key) for key in default.__slots__} | settings
     for key in ("half_life", "cap", "agent_cap", "expires_after"):
         if values[key] is not None:
             values[key] = positive(key, values[key])

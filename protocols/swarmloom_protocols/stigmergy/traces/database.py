@@ -20,6 +20,8 @@ _SCHEMA_VERSION = 1
 # A commit writes whole pages and a deposit touches few bytes on each of four, so small ones make
 # it faster.
 _PAGE_SIZE = 1024
+# What is moved from the write-ahead log to the file at once, and synced: 8 MiB.
+_LOG_PAGES = 8192
 
 _SCHEMA = (
     "CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
@@ -182,6 +184,7 @@ class Database:
             self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
 
     def _opened(self, log_size: int) -> sqlite3.Connection:

@@ -23,7 +23,7 @@ from swarmloom_protocols.stigmergy.traces.channels import (
     LARGEST_AMOUNT,
     Channel,
     ChannelSettings,
-    is_given,
+    given,
     name,
     proposed,
 )
@@ -224,8 +224,8 @@ class TraceKeeper:
             As for `deposit`. Nothing is changed.
         """
         checked = []
-        for given in deposits:
-            deposit = Deposit(*given)
+        for one in deposits:
+            deposit = Deposit(*one)
             try:
                 hash(deposit.key)
                 checked.append(self._checked(*deposit))
@@ -372,8 +372,9 @@ class TraceKeeper:
         if found is not None:
             self._channels[channel] = found
             return found
-        if is_given(channel):
-            return proposed(channel, {})
+        default = given(channel)
+        if default is not None:
+            return default
         known = sorted({GOOD, BAD, *(one.name for one in self._backend.channels())})
         raise InputError(f"no channel {channel!r}; declared: {', '.join(known)}")
 

@@ -36,13 +36,17 @@ def reading(
     value, evidence, last = 0.0, 0, -math.inf
     by_agent: dict[str, float] = {}
     limit, floor = channel.agent_cap, channel.floor
-    fades = channel.half_life is not None or channel.expires_after is not None
+    half_life, ends = channel.half_life, channel.expires_after
     if len(cell) > 2:
         # Sums of floats depend on the order, which depends on the kind of store.
         cell.sort()
     for agent, (amount, time, count, _, _) in cell:
-        if fades:
-            amount = channel.left(amount, time, now)
+        # What Channel.left says, without a call for each trail.
+        if now > time:
+            if ends is not None and now - time > ends:
+                continue
+            if half_life is not None:
+                amount *= math.exp2((time - now) / half_life)
         if amount < floor or not amount:
             continue
         by_agent[agent] = amount

@@ -29,6 +29,10 @@ _LOG = "INSERT INTO log (id, key, channel, agent, amount, time, note) VALUES (?,
 _LAST = """
     SELECT max(value, coalesce((SELECT max(id) FROM log), 0)) FROM numbers WHERE name = 'version'
 """
+_LOG_ONE = f"""
+    INSERT INTO log (id, key, channel, agent, amount, time, note)
+    VALUES (1 + ({_LAST}), ?, ?, ?, ?, ?, ?) RETURNING id
+"""
 _CHANNEL = "name, half_life, cap, agent_cap, floor, expires_after, opposite"
 
 # The log is cut now and then only; readers look no farther back than its size.
@@ -98,10 +102,10 @@ class SqliteBackend:
         text = encoded(key)
         with self._database.writing() as connection:
             place = (channel.name, text, agent)
-            id_ = _version(connection) + 1
+            entry = (text, channel.name, agent, amount, time, meta)
+            (id_,) = connection.execute(_LOG_ONE, entry).fetchone()
             old = connection.execute(_FIND, place).fetchone()
             trail = _merged(old, channel, amount, time, id_, meta)
-            connection.execute(_LOG, (id_, text, channel.name, agent, amount, time, meta))
             connection.execute(_PUT, place + trail)
             if not id_ % _CUT_EVERY:
                 self._cut(connection, id_)
