@@ -53,7 +53,7 @@ EPOCH = 64
 FIXED_BITS = 16
 # The width of a cell in the unit of positions.
 CELL = 1 << FIXED_BITS
-LOWEST: Any = np.float32(-3e38)
+LOWEST: Any = np.float32(-np.inf)
 ZERO: Any = np.float32(0.0)
 HALF: Any = np.float32(0.5)
 ONE: Any = np.float32(1.0)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.physarum.agent_kernels import product
 
-__all__ = ["next_trail", "open_flow", "settle", "spread_rows", "take_row"]
+__all__ = ["next_trail", "open_flow", "settle", "spread_rows", "take_halo"]
 
 FLOOR: Any = np.float32(1e-28)
 ZERO: Any = np.float32(0.0)
@@ -52,6 +52,17 @@ def next_trail(own: Any, flow: Any, loss: Any) -> Any:
 
 
 @kernel
+def _take_parts(trail: Floats, counts: NDArray[np.uint8], y: int, amount: Any, row: Floats) -> None:
+    row[:] = ZERO
+    # Whole numbers, whose sums are exact in any order.
+    for part in range(counts.shape[0]):
+        for x in range(trail.size):
+            row[x + 1] += np.float32(counts[part, y, x])
+    for x in range(trail.size):
+        row[x + 1] = trail[x] + product(amount, row[x + 1])
+
+
+@kernel
 def take_row(
     trail: Floats, counts: NDArray[np.uint8], y: int, amount: Any, mirror: Any, row: Floats
 ) -> None:
@@ -71,14 +82,11 @@ def take_row(
         Overwritten.
     """
     parts, _, width = counts.shape
-    for x in range(width):
-        row[x + 1] = np.float32(counts[0, y, x])
-    # Whole numbers, whose sums are exact in any order.
-    for part in range(1, parts):
+    if parts == 1:
         for x in range(width):
-            row[x + 1] += np.float32(counts[part, y, x])
-    for x in range(width):
-        row[x + 1] = trail[y, x] + product(amount, row[x + 1])
+            row[x + 1] = trail[y, x] + product(amount, np.float32(counts[0, y, x]))
+    else:
+        _take_parts(trail[y], counts, y, amount, row)
     row[0] = row[1] if mirror else row[width]
     row[width + 1] = row[width] if mirror else row[1]
 
@@ -147,7 +155,7 @@ def spread_rows(
     mirror : int
         0 for periodic ends of the rows, else reflecting ones.
     halo : ndarray of float32, shape (2, X + 2)
-        `take_row` of the rows before `start` and at `stop`, taken before any row was written.
+        As `take_halo` gives it, before any row has been written.
     start, stop : int
         Rows.
     """
@@ -168,6 +176,40 @@ def spread_rows(
             _write_walled_row(rates, row, before, sums[y % 3], after, links[y], trail[y])
         else:
             _write_row(rates, row, before, sums[y % 3], after, trail[y])
+
+
+@kernel
+def take_halo(
+    trail: Floats,
+    counts: NDArray[np.uint8],
+    amount: Any,
+    frame: NDArray[np.int32],
+    start: int,
+    stop: int,
+    halo: Floats,
+) -> None:
+    """Take the rows before and after a band, as `spread_rows` needs them.
+
+    Parameters
+    ----------
+    trail, counts, amount
+        As in `take_row`.
+    frame : ndarray of int32, shape (5,)
+        As in `cell_at`.
+    start, stop : int
+        First row and end row of the band.
+    halo : ndarray of float32, shape (2, X + 2)
+        Overwritten.
+    """
+    height = trail.shape[0]
+    mirror_y, mirror_x = frame[2], frame[3]
+    before, after = start - 1, stop
+    if before < 0:
+        before = 0 if mirror_y else height - 1
+    if after >= height:
+        after = height - 1 if mirror_y else 0
+    take_row(trail, counts, before, amount, mirror_x, halo[0])
+    take_row(trail, counts, after, amount, mirror_x, halo[1])
 
 
 @kernel

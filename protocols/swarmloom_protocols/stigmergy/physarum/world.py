@@ -19,7 +19,8 @@ from swarmloom_protocols.stigmergy.physarum.agent_kernels import (
     right_headings,
 )
 from swarmloom_protocols.stigmergy.physarum.agents import pack, sorted_by_tile, unpack
-from swarmloom_protocols.stigmergy.physarum.trail_kernels import settle, spread_rows, take_row
+from swarmloom_protocols.stigmergy.physarum.step_kernels import feed, run_steps
+from swarmloom_protocols.stigmergy.physarum.trail_kernels import settle, spread_rows, take_halo
 
 __all__ = ["World", "advance", "agents_of", "epoch_word", "in_order", "step_word"]
 
@@ -27,6 +28,8 @@ __all__ = ["World", "advance", "agents_of", "epoch_word", "in_order", "step_word
 AGENTS_A_PART = 1 << 15
 # A trail of fewer cells stays in the cache next to a core, and agents need not be sorted.
 CELLS_WORTH_SORTING = 1 << 17
+# Agents and cells that a kernel sees to before Ctrl-C is heard: a tenth of a second.
+MOST_WORK = 1 << 25
 
 
 @dataclass(slots=True)
@@ -103,14 +106,42 @@ def advance(world: World, steps: int) -> None:
     parts = max(1, min(thread_count(), world.n // AGENTS_A_PART))
     counts = np.zeros((parts, *world.trail.shape), np.uint8)
     overflow = np.zeros((parts, world.n // FULL + 2), np.int32)
-    for _ in range(steps):
+    alone = parts == 1 and len(bands(*world.trail.shape)) == 1
+    last = world.step + steps
+    while world.step < last:
         _prepare(world, parts)
-        _move(world, counts, overflow)
-        world.ground.trail[world.food_cells] += world.food_amounts
+        if alone and _run(world, last, counts, overflow):
+            continue
+        if not alone:
+            _move(world, counts, overflow)
+            feed(world.ground.trail, world.food_cells, world.food_amounts)
         if overflow[:, 0].any():
             _settle(world, counts, overflow)
         _spread(world, counts)
         world.step += 1
+
+
+def _run(world: World, last: int, counts: NDArray[np.uint8], overflow: NDArray[np.int32]) -> bool:
+    """Take steps in one thread; False where a count has run over in the midst of one."""
+    end = min(last, (world.step // EPOCH + 1) * EPOCH)
+    steps = min(end - world.step, max(1, MOST_WORK // (world.n + world.trail.size)))
+    finished = run_steps(
+        world.agents,
+        world.ground,
+        world.n,
+        world.trail,
+        world.links,
+        world.food_cells,
+        world.food_amounts,
+        world.rates,
+        world.seed,
+        world.step,
+        steps,
+        counts,
+        overflow[0],
+    )
+    world.step += finished
+    return finished == steps
 
 
 def _prepare(world: World, parts: int) -> None:
@@ -166,11 +197,9 @@ def _spread(world: World, counts: NDArray[np.uint8]) -> None:
     height, width = world.trail.shape
     cut = bands(height, width)
     halos = np.empty((len(cut), 2, width + 2), np.float32)
-    mirror_y, mirror_x = world.ground.frame[2], world.ground.frame[3]
+    frame, mirror_x = world.ground.frame, world.ground.frame[3]
     for halo, (start, stop) in zip(halos, cut, strict=True):
-        for row, y in zip(halo, (start - 1, stop), strict=True):
-            inside = min(max(y, 0), height - 1) if mirror_y else y % height
-            take_row(world.trail, counts, inside, world.rates[2], mirror_x, row)
+        take_halo(world.trail, counts, world.rates[2], frame, start, stop, halo)
 
     def one_band(start: int, stop: int) -> None:
         halo = halos[start // cut[0][1]]
