@@ -16,11 +16,11 @@ from swarmloom_protocols.stigmergy.patterns.phase_charges import phase_charges
 __all__ = ["spiral_dynamics"]
 
 Float32Array = NDArray[np.float32]
-Float64Array = NDArray[np.float64]
 Complex64Array = NDArray[np.complex64]
 
 # A core may wander within a square of twice this and one cells.
 WANDER = 2
+TIE = 1e-6
 # The largest square that is looked at is half as wide as the frame.
 LARGEST_SHARE = 4
 
@@ -87,7 +87,7 @@ def spiral_dynamics(
         np.abs(_kept_charges(_random_phases(spectrum, rng), device)).mean(axis=0).max()
         for _ in range(draws)
     ]
-    y, x = np.unravel_index(int(scores.argmax()), scores.shape)
+    y, x = _core(scores)
     about = kept[:, y, x]
     isolation = WANDER + float(np.count_nonzero(np.abs(about) >= 0.5))
     return Pattern(
@@ -103,6 +103,14 @@ def spiral_dynamics(
             "period": _period(spectrum),
         },
     )
+
+
+def _core(scores: Float32Array) -> tuple[int, int]:
+    """Return the middle of the places with the highest score: a square holds one core in many."""
+    best = np.argwhere(scores >= scores.max() - TIE)
+    near = best[np.abs(best - best[0]).max(axis=1) <= 2 * WANDER]
+    y, x = near[np.abs(near - near.mean(axis=0)).sum(axis=1).argmin()].tolist()
+    return y, x
 
 
 def _spectrum(frames: Float32Array, second: ArrayLike | None) -> Complex64Array:
@@ -129,7 +137,11 @@ def _level(frames: Float32Array) -> Float32Array:
 
 def _random_phases(spectrum: Complex64Array, rng: np.random.Generator) -> Complex64Array:
     turns = rng.random(spectrum.shape, np.float32) * np.float32(2.0 * np.pi)
-    return np.asarray(spectrum * np.exp(1j * turns), np.complex64)
+    drawn = np.empty_like(spectrum)
+    np.cos(turns, out=drawn.real)
+    np.sin(turns, out=drawn.imag)
+    drawn *= spectrum
+    return drawn
 
 
 def _kept_charges(spectrum: Complex64Array, device: Device) -> Float32Array:
@@ -143,24 +155,25 @@ def _kept_charges(spectrum: Complex64Array, device: Device) -> Float32Array:
     """
     phases = np.angle(fft.ifftn(spectrum))
     charges = phase_charges(phases, device=device).mean(axis=0, dtype=np.float32)
+    totals = np.pad(charges.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     radii = range(WANDER, min(spectrum.shape[1:]) // LARGEST_SHARE)
-    sums = np.stack([_square_sums(charges, radius) for radius in radii])
+    sums = np.stack([_square_sums(totals, radius) for radius in radii])
     same_sign = np.cumprod(np.sign(sums) == np.sign(sums[0]), axis=0, dtype=np.int8)
     smallest = np.minimum.accumulate(np.minimum(np.abs(sums), 1.0), axis=0)
     return np.asarray(np.sign(sums[0]) * smallest * same_sign, np.float32)
 
 
-def _square_sums(values: Float32Array, radius: int) -> Float32Array:
-    """Return the sum over the square of 2 · radius + 1 about each place; 0 where it leaves."""
+def _square_sums(totals: Float32Array, radius: int) -> Float32Array:
+    """Return the sum over the square of 2 · radius + 1 about each place; 0 where it leaves.
+
+    `totals` are the sums over all places above and to the left, shape (Y, X).
+    """
     side = 2 * radius + 1
-    totals = np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    inner = (
-        totals[side:, side:]
-        - totals[:-side, side:]
-        - totals[side:, :-side]
-        + totals[:-side, :-side]
-    )
-    return np.pad(inner, radius)
+    sums = np.zeros((totals.shape[0] - 1, totals.shape[1] - 1), np.float32)
+    upper = totals[:-side, side:] - totals[:-side, :-side]
+    lower = totals[side:, side:] - totals[side:, :-side]
+    np.subtract(lower, upper, out=sums[radius:-radius, radius:-radius])
+    return sums
 
 
 def _period(spectrum: Complex64Array) -> float:

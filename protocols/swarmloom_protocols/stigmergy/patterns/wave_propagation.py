@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,6 @@ __all__ = ["wave_propagation"]
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
-Complex64Array = NDArray[np.complex64]
 
 # Most of the energy of any wave lies in few modes, and the null is drawn for each.
 MOST_MODES = 256
@@ -40,7 +40,7 @@ def wave_propagation(history: ArrayLike, *, rng: np.random.Generator, draws: int
         Strength is the length of the mean direction of travel, weighted by energy: 1 for a plane
         wave, 0 for a standing wave, and for rings that run in all directions. Parameters: speed
         in cells a frame, direction in radians (0 towards x, π/2 towards y), period in frames and
-        wavelength in cells of the strongest mode. Located at the middle of the frame.
+        wavelength in cells. Located at the middle of the frame.
 
     Raises
     ------
@@ -61,9 +61,10 @@ def wave_propagation(history: ArrayLike, *, rng: np.random.Generator, draws: int
     check_draws(draws)
     middle = (frames.shape[1] - 1) / 2.0, (frames.shape[2] - 1) / 2.0
     extent = float(np.hypot(*middle))
-    modes = None if is_constant(frames) else _strongest_modes(frames)
-    if modes is None or not modes.energies.sum() > 0.0:
+    along, against = _energies(_windowed(frames))
+    if is_constant(frames) or not along[::2].sum() + against[::2].sum() > 0.0:
         return Pattern(PatternKind.WAVE_PROPAGATION, 0.0, 1.0, middle, extent)
+    modes = _strongest_modes(along, against, frames.shape, every=2)
     shares = np.vstack((modes.shares, rng.uniform(-1.0, 1.0, (draws, modes.shares.size))))
     weights = modes.energies / modes.energies.sum()
     flows = (shares * weights) @ modes.directions
@@ -74,7 +75,7 @@ def wave_propagation(history: ArrayLike, *, rng: np.random.Generator, draws: int
         p_value=monte_carlo_p_value(lengths[0], lengths[1:]),
         location=middle,
         extent=extent,
-        parameters=_measures(modes, flows[0]),
+        parameters=_measures(_strongest_modes(along, against, frames.shape), flows[0]),
     )
 
 
@@ -108,18 +109,21 @@ class _Modes:
         return self.vectors / np.maximum(self.lengths, np.finfo(np.float64).tiny)[:, None]
 
 
-def _strongest_modes(frames: Float32Array) -> _Modes:
-    along, against = _energies(_windowed(frames))
+def _strongest_modes(
+    along: Float64Array, against: Float64Array, shape: tuple[int, ...], every: int = 1
+) -> _Modes:
+    """Return the strongest pairs among the first, third, … or all frequencies."""
+    along, against = along[::every], against[::every]
     both = along + against
     count = min(MOST_MODES, both.size)
     chosen = np.argpartition(-both, count - 1, axis=None)[:count]
     t, row, column = np.unravel_index(chosen, both.shape)
-    y, x = (fft.fftfreq(side) for side in frames.shape[1:])
+    y, x = (fft.fftfreq(side) for side in shape[1:])
     sums = both.flat[chosen]
     difference = along.flat[chosen] - against.flat[chosen]
     return _Modes(
         vectors=np.stack((y[row], x[column]), axis=1),
-        frequencies=(2 * t + 1) / frames.shape[0],
+        frequencies=(every * t + 1) / shape[0],
         energies=sums,
         shares=np.divide(difference, sums, out=np.zeros_like(sums), where=sums > 0.0),
     )
@@ -144,21 +148,23 @@ def _energies(frames: Float32Array) -> tuple[Float64Array, Float64Array]:
     if height % 2 == 0:
         energy[:, height // 2] = 0.0
     last = (n_frames + 1) // 2
-    return energy[: n_frames - last : -2], energy[1:last:2]
+    return energy[: n_frames - last : -1], energy[1:last]
 
 
 def _measures(modes: _Modes, flow: Float64Array) -> dict[str, float]:
-    strongest = int(modes.energies.argmax())
+    """Return speed, direction, period and wavelength of what travels with the mean flow.
+
+    Weights are squared energies: noise is spread thinly over many modes.
+    """
     heading = flow / max(float(np.hypot(*flow)), np.finfo(np.float64).tiny)
-    # Distance between crests along the heading; modes against it do not count.
     forward = np.sign(modes.shares) * (modes.vectors @ heading)
-    weights = np.where(forward > 0.0, modes.energies * np.abs(modes.shares), 0.0)
-    squares = float(np.sum(weights * forward**2))
-    speed = float(np.sum(weights * forward * modes.frequencies)) / squares if squares else 0.0
-    length = float(modes.lengths[strongest])
+    weights = np.where(forward > 0.0, (modes.energies * modes.shares) ** 2, 0.0)
+    weights /= max(float(weights.sum()), np.finfo(np.float64).tiny)
+    squares, frequency = float(weights @ forward**2), float(weights @ modes.frequencies)
+    length = float(weights @ modes.lengths)
     return {
-        "speed": speed,
+        "speed": float(weights @ (forward * modes.frequencies)) / squares if squares else 0.0,
         "direction": float(np.arctan2(heading[0], heading[1])),
-        "period": float(1.0 / modes.frequencies[strongest]),
-        "wavelength": 1.0 / length,
+        "period": 1.0 / frequency if frequency else math.inf,
+        "wavelength": 1.0 / length if length else math.inf,
     }

@@ -116,7 +116,8 @@ def spiral(seed, frames=24, noise=0.3, side=SIDE):
     return quiet * np.cos(2 * np.pi * phase) + noise * rng.standard_normal(t.shape), core
 
 
-def coloured_history(rng, frames=24, width=2.0, memory=1.5, side=SIDE):
-    """A stationary Gaussian field that looks the same backwards."""
-    white = rng.standard_normal((frames, side, side))
-    return ndimage.gaussian_filter(white, (memory, width, width), mode="wrap")
+def coloured_history(rng, frames=16, side=32, width=2.0, memory=1.5):
+    """A window of a stationary Gaussian field that looks the same backwards."""
+    white = rng.standard_normal((3 * frames, 2 * side, 2 * side))
+    field = ndimage.gaussian_filter(white, (memory, width, width), mode="wrap")
+    return field[frames : 2 * frames, :side, :side]
