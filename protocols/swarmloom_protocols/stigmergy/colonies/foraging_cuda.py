@@ -15,7 +15,7 @@ from swarmloom_protocols.stigmergy.colonies.foraging_kernels import (
     TRAIL,
     move_ant,
     settle_ant,
-    trail_cell,
+    spread_cell,
 )
 
 if TYPE_CHECKING:
@@ -127,8 +127,9 @@ def spread(
     world, cell = item // (height * width), item % (height * width)
     row, column = cell // width, cell % width
     if marking:
-        value = trail_cell(trails[world, parity], row, column, marks[world], chemistry)
-        trails[world, 1 - parity, row, column] = value
+        value = spread_cell(trails[world, parity], row, column, chemistry)
+        added = np.float32(marks[world, cell]) * chemistry[2]
+        trails[world, 1 - parity, row, column] = value + added
     marks[world, cell] = 0
     claims[world, cell] = NOBODY
 

@@ -26,7 +26,7 @@ __all__ = [
     "forage",
     "move_ant",
     "settle_ant",
-    "trail_cell",
+    "spread_cell",
 ]
 
 Ints = NDArray[np.int32]
@@ -233,8 +233,8 @@ def settle_ant(
 
 
 @kernel
-def trail_cell(trail: Float32s, row: int, column: int, marks: Ints, chemistry: Float32s) -> Any:
-    """Return a cell's trail after diffusion, evaporation and the step's marks.
+def spread_cell(trail: Float32s, row: int, column: int, chemistry: Float32s) -> Any:
+    """Return a cell's trail after diffusion and evaporation.
 
     Parameters
     ----------
@@ -242,8 +242,6 @@ def trail_cell(trail: Float32s, row: int, column: int, marks: Ints, chemistry: F
         Before; nothing flows over its edges.
     row, column : int
         Which cell.
-    marks : ndarray of int32, shape (cells,)
-        Ants that marked each cell.
     chemistry : ndarray of float32, shape (3,)
         Diffusion, share kept in a step, and amount of a mark.
     """
@@ -253,27 +251,40 @@ def trail_cell(trail: Float32s, row: int, column: int, marks: Ints, chemistry: F
     south = trail[row + 1 if row < height - 1 else row, column]
     west = trail[row, column - 1 if column > 0 else column]
     east = trail[row, column + 1 if column < width - 1 else column]
-    spread = here + chemistry[0] * (north + south + west + east - FOUR * here)
-    added = np.float32(marks[row * width + column]) * chemistry[2]
-    return flush_float32(chemistry[1] * spread + added)
+    around = north + south + west + east
+    return flush_float32(chemistry[1] * (here + chemistry[0] * (around - FOUR * here)))
 
 
 @kernel
-def _spread(trail: Float32s, marks: Ints, chemistry: Float32s, spread: Float32s) -> None:
-    """Write `trail_cell` of all cells; edges apart, so that the rest becomes vector code."""
+def _spread_row(
+    above: Float32s, here: Float32s, below: Float32s, chemistry: Float32s, out: Float32s
+) -> None:
+    """Write the trail without marks of a row's cells but for the two at the edges."""
+    diffusion, kept = chemistry[0], chemistry[1]
+    # Views rather than indices that could be negative: the loop becomes vector code.
+    north, south, middle = above[1:-1], below[1:-1], here[1:-1]
+    west, east, inner = here[:-2], here[2:], out[1:-1]
+    for i in range(inner.size):
+        around = north[i] + south[i] + west[i] + east[i]
+        value = kept * (middle[i] + diffusion * (around - FOUR * middle[i]))
+        inner[i] = flush_float32(value)
+
+
+@kernel
+def _spread(
+    trail: Float32s, cells: NDArray[np.int64], marks: Ints, chemistry: Float32s, spread: Float32s
+) -> None:
+    """Write `spread_cell` of all cells, add the marks and clear them."""
     height, width = trail.shape
-    diffusion, kept, amount = chemistry[0], chemistry[1], chemistry[2]
     for row in range(height):
-        here, below = trail[row], trail[row + 1 if row < height - 1 else row]
-        above, out = trail[row - 1 if row > 0 else row], spread[row]
-        counts = marks[row * width : (row + 1) * width]
-        for column in range(1, width - 1):
-            around = above[column] + below[column] + here[column - 1] + here[column + 1]
-            value = here[column] + diffusion * (around - FOUR * here[column])
-            value = kept * value + np.float32(counts[column]) * amount
-            out[column] = flush_float32(value)
-        out[0] = trail_cell(trail, row, 0, marks, chemistry)
-        out[width - 1] = trail_cell(trail, row, width - 1, marks, chemistry)
+        above = trail[row - 1 if row > 0 else row]
+        below = trail[row + 1 if row < height - 1 else row]
+        _spread_row(above, trail[row], below, chemistry, spread[row])
+        for column in (0, width - 1):
+            spread[row, column] = spread_cell(trail, row, column, chemistry)
+    for cell in cells:
+        spread[cell // width, cell % width] += np.float32(marks[cell]) * chemistry[2]
+        marks[cell] = 0
 
 
 @kernel
@@ -365,7 +376,7 @@ def forage(
     food, marks, claims : ndarray of int32, shape (cells,)
         Items; zeros; `NOBODY`.
     chemistry : ndarray of float32, shape (3,)
-        As for `trail_cell`.
+        As for `spread_cell`.
     exponent : float
         −1/(μ − 1) of Lévy flights.
     seed, first_stream, first_step : int
@@ -394,9 +405,7 @@ def forage(
             first_step + i,
         )
         if strategy == TRAIL:
-            _spread(here, marks, chemistry, there)
-            for cell in cells:
-                marks[cell] = 0
+            _spread(here, cells, marks, chemistry, there)
             here, there = there, here
     if strategy == TRAIL and delivered.size % 2:
         trails[0, :, :] = trails[1]

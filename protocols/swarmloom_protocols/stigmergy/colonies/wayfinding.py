@@ -222,8 +222,8 @@ def _dijkstra(grid: _Grid, goals: Cells, potential: Floats) -> None:
     free = grid.costs[np.isfinite(grid.costs)]
     cheapest, dearest = float(free.min()), float(free.max()) * float(grid.lengths.max())
     width = max(cheapest, dearest / MOST_BUCKETS)
-    heads = np.full(int(dearest / width) + 2, -1, np.int64)
-    links = np.full((grid.costs.size, 3), -1, np.int64)
+    heads = np.full(int(dearest / width) + 2, -1, np.int32)
+    links = np.full((grid.costs.size, 3), -1, np.int32)
     hard_field(grid.costs, goals, grid.moves, grid.lengths, width, heads, links, potential)
 
 

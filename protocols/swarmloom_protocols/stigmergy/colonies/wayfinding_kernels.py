@@ -17,6 +17,7 @@ __all__ = ["descend", "hard_field", "relaxed", "soft_pass"]
 
 Cells = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Links = NDArray[np.int32]
 
 FIRST_DIAGONAL = 4
 NOBODY = -1
@@ -77,7 +78,7 @@ def relaxed(
 
 
 @kernel
-def _unlink(cell: int, heads: Cells, links: Cells) -> None:
+def _unlink(cell: int, heads: Links, links: Links) -> None:
     before, after, bucket = links[cell, 0], links[cell, 1], links[cell, 2]
     if before == NOBODY:
         heads[bucket] = after
@@ -89,7 +90,7 @@ def _unlink(cell: int, heads: Cells, links: Cells) -> None:
 
 
 @kernel
-def _link(cell: int, bucket: int, heads: Cells, links: Cells) -> None:
+def _link(cell: int, bucket: int, heads: Links, links: Links) -> None:
     first = heads[bucket]
     links[cell, 0], links[cell, 1], links[cell, 2] = NOBODY, first, bucket
     if first != NOBODY:
@@ -104,14 +105,17 @@ def _scan(
     moves: Cells,
     lengths: Floats,
     width: float,
-    heads: Cells,
-    links: Cells,
+    heads: Links,
+    links: Links,
     potential: Floats,
 ) -> int:
     """Lower the neighbours of a cell; return how many more of them are queued than before."""
     joined = 0
     for move in range(lengths.size):
         other = cell + moves[move, 0]
+        # Costs are positive: half of the neighbours are known to be nearer already.
+        if potential[other] <= potential[cell]:
+            continue
         value = potential[cell] + move_cost(costs, cell, move, moves, lengths)
         if value < potential[other]:
             potential[other] = value
@@ -130,8 +134,8 @@ def hard_field(
     moves: Cells,
     lengths: Floats,
     width: float,
-    heads: Cells,
-    links: Cells,
+    heads: Links,
+    links: Links,
     potential: Floats,
 ) -> None:
     """Fill in the cost of the cheapest way to a goal by Dijkstra's algorithm with buckets.
@@ -145,9 +149,9 @@ def hard_field(
     width : float
         Width of a bucket. Up to the cheapest move each cell is scanned once (Dial 1969, Dinic
         1978); wider ones are exact too, for a cell that gets cheaper is queued again.
-    heads : ndarray of int64, shape (buckets,)
+    heads : ndarray of int32, shape (buckets,)
         All −1; dearest move / `width` + 2 buckets or more.
-    links : ndarray of int64, shape (cells, 3)
+    links : ndarray of int32, shape (cells, 3)
         All −1: previous and next cell in the bucket, and the bucket.
     potential : ndarray of float64, shape (cells,)
         Infinite; overwritten.
