@@ -90,7 +90,7 @@ def food(rng, size):
 
 
 def cells(rng, size):
-    return swarm_of(rng, 5, (3 + size // 20, 10), np.zeros((0, 3)))
+    return swarm_of(rng, 5, (4 + size // 20, 10), np.zeros((0, 3)))
 
 
 CASES = {
