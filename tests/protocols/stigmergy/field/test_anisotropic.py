@@ -11,6 +11,7 @@ from swarmloom import device
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
 from swarmloom_protocols.stigmergy.field.anisotropic import (
+    AnisotropicDiffusion,
     anisotropic_steps,
     largest_anisotropic_step,
 )
@@ -192,6 +193,17 @@ def test_the_largest_step_of_a_constant_tensor():
     assert largest_anisotropic_step(TENSOR, (5, 5)) == pytest.approx(1 / (2 * (1.8 - 0.6)))
     assert largest_anisotropic_step(np.eye(3), (5, 5, 5)) == pytest.approx(1 / 6)
     assert largest_anisotropic_step(np.zeros((2, 2)), (5, 5)) == math.inf
+
+
+def test_a_stencil_serves_many_calls_of_its_shape_only():
+    rng = np.random.default_rng(6)
+    diffusion = AnisotropicDiffusion(TENSOR, (2, 3, 9, 8), {"x": "periodic"})
+    for dt in (0.1, diffusion.largest_step):
+        start = rng.random((2, 3, 9, 8), np.float32)
+        expected = anisotropic_steps(start, TENSOR, {"x": "periodic"}, dt, 3)
+        np.testing.assert_array_equal(diffusion.steps(start, dt, 3), expected)
+    with pytest.raises(InputError, match=r"shape \(9, 8\) is not \(2, 3, 9, 8\)"):
+        diffusion.steps(start[0, 0], 0.1)
 
 
 @pytest.mark.row("S4")
