@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +14,7 @@ from swarmloom.errors import InputError
 
 __all__ = ["finite", "log_length", "note", "steady_clock", "trust_weights", "unfit"]
 
+_LARGEST = sys.float_info.max
 _STARTED = time.time() - time.monotonic()
 
 
@@ -40,7 +41,8 @@ def log_length(log_size: int) -> int:
 
 def finite(what: str, value: float) -> float:
     """Return a finite number, or raise `InputError`."""
-    if not -math.inf < value < math.inf:
+    # Whole numbers may be larger than any float.
+    if not -_LARGEST <= value <= _LARGEST:
         raise InputError(f"{what} is {value}; allowed: finite")
     return float(value)
 
@@ -50,7 +52,7 @@ def trust_weights(trust: Any) -> Mapping[str, float]:
     if not isinstance(trust, Mapping):
         raise InputError(f"trust is {trust!r}; allowed: 'learned', or weights by agent")
     for agent, weight in trust.items():
-        if not 0.0 <= weight < math.inf:
+        if not 0.0 <= weight <= _LARGEST:
             raise InputError(f"trust of {agent!r} is {weight}; allowed: finite, from 0")
     return trust
 
@@ -61,7 +63,8 @@ def unfit(key: Any, amount: Any, now: Any, error: TypeError) -> Exception:
         hash(key)
     except TypeError:
         return InputError(f"key {key!r} cannot be hashed; allowed: any hashable, as a str or tuple")
-    for what, value in (("amount", amount), ("now", now)):
-        if value is not None and not isinstance(value, int | float | np.number):
-            return InputError(f"{what} is {value!r}; allowed: a finite number")
+    if not isinstance(amount, int | float | np.number):
+        return InputError(f"amount is {amount!r}; allowed: a finite number")
+    if now is not None and not isinstance(now, int | float | np.number):
+        return InputError(f"now is {now!r}; allowed: a finite number")
     return error

@@ -9,8 +9,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from swarmloom.errors import TraceStoreError
+from swarmloom.errors import InputError, TraceStoreError
 from swarmloom_protocols.checks import positive
+from swarmloom_protocols.stigmergy.traces.arguments import finite, unfit
 from swarmloom_protocols.stigmergy.traces.channels import name
 from swarmloom_protocols.stigmergy.traces.claims import Claim
 from swarmloom_protocols.stigmergy.traces.records import ClaimBook
@@ -48,8 +49,21 @@ class WorkBoard:
         -------
         int
             How many were new.
+
+        Raises
+        ------
+        InputError
+            For a single text, or an id that cannot be kept. Nothing is added.
         """
-        return self._book.add(self.name, list(ids))
+        if isinstance(ids, str | bytes):
+            raise InputError(f"ids is {ids!r}; allowed: an iterable of ids")
+        keys = list(ids)
+        for key in keys:
+            try:
+                hash(key)
+            except TypeError as error:
+                raise unfit(key, 0.0, None, error) from error
+        return self._book.add(self.name, keys)
 
     def next(self, agent: str, ttl: float, *, now: float | None = None) -> Claim | None:
         """Claim the first task that nobody holds.
@@ -73,7 +87,7 @@ class WorkBoard:
             If `agent` is empty or `ttl` not finite and positive.
         """
         name("agent", agent)
-        when = self._clock() if now is None else now
+        when = self._clock() if now is None else finite("now", now)
         expires = when + positive("ttl", ttl)
         found = self._book.next(self.name, agent, when, expires)
         if found is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from swarmloom_protocols.checks import positive
+from swarmloom_protocols.stigmergy.traces.arguments import finite
 from swarmloom_protocols.stigmergy.traces.keys import json_text
 from swarmloom_protocols.stigmergy.traces.records import ClaimBook
 
@@ -68,7 +69,8 @@ class Claim:
         InputError
             If `ttl` is not finite and positive.
         """
-        expires = (self._clock() if now is None else now) + positive("ttl", ttl)
+        when = self._clock() if now is None else finite("now", now)
+        expires = when + positive("ttl", ttl)
         if not self._book.renew(self._board, self.key, self.token, expires):
             return False
         self.expires = expires

@@ -116,7 +116,7 @@ class Database:
         if path.is_dir():
             raise TraceStoreError(f"trace store {path}: this is a folder; name a file in it")
         self._path, self._timeout = path, timeout
-        self._lock = threading.Lock()
+        self._lock, self._fork_lock = threading.Lock(), threading.Lock()
         self._inherited: list[sqlite3.Connection] = []
         self._process = os.getpid()
         self._connection: sqlite3.Connection | None = None
@@ -168,11 +168,15 @@ class Database:
 
     def _leave_to_parent(self) -> None:
         """After a fork: SQLite forbids to use the parent's connection, and even to close it."""
-        self._lock = threading.Lock()
-        self._process = os.getpid()
-        if self._connection is not None:
-            self._inherited.append(self._connection)
-            self._connection = self._connected()
+        with self._fork_lock:
+            if self._process == os.getpid():
+                return
+            if self._connection is not None:
+                self._inherited.append(self._connection)
+                self._connection = self._connected()
+            # A thread of the parent may have held it when the child was made.
+            self._lock = threading.Lock()
+            self._process = os.getpid()
 
     def _current(self) -> sqlite3.Connection:
         if self._connection is None:

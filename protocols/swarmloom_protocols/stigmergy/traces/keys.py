@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable
+from numbers import Integral
 from typing import Any
 
 from swarmloom.errors import InputError
@@ -35,6 +36,8 @@ def encoded(key: Hashable) -> str:
     InputError
         If the key is of another type, or not a number.
     """
+    if key.__class__ is str:
+        return json.dumps(key)
     return json.dumps(_plain(key, key), separators=(",", ":"))
 
 
@@ -72,7 +75,8 @@ def json_text(what: str, value: Any) -> str:
 def _plain(part: Any, key: Hashable) -> Any:
     if part is None or isinstance(part, str):
         return part if part is None else str.__str__(part)
-    if isinstance(part, int):
+    if isinstance(part, Integral):
+        # NumPy's whole numbers, too: they equal Python's, and so do their hashes.
         return int(part)
     if isinstance(part, float) and not math.isnan(part):
         return int(part) if part.is_integer() else float(part)

@@ -162,7 +162,12 @@ class MemoryBackend:
         time: float,
         meta: str | None,
     ) -> float:
-        cells = self._cells[channel.name]
+        try:
+            cells = self._cells[channel.name]
+        except KeyError:
+            # A snapshot that lacks the channel was restored a moment ago.
+            cells = self._cells[channel.name] = {}
+            self._channels[channel.name] = channel
         cell = cells.get(key)
         if cell is None:
             cell = cells[key] = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -154,7 +154,7 @@ class TraceStore(TraceKeeper):
 
     def choose(
         self,
-        keys: Sequence[Hashable],
+        keys: Iterable[Hashable],
         *,
         good: str = GOOD,
         bad: str = BAD,
@@ -169,7 +169,7 @@ class TraceStore(TraceKeeper):
 
         Parameters
         ----------
-        keys : sequence of hashable
+        keys : iterable of hashable
             Options; at least one. For ``(place, what)`` options and a radius, what was left at
             near places with the same rest counts too, the less the farther.
         good, bad : str
@@ -197,11 +197,12 @@ class TraceStore(TraceKeeper):
             If there are no keys, for an unknown policy, a prior that is not positive, or as for
             `sense`.
         """
-        if not len(keys):
+        options = list(keys)
+        if not options:
             raise InputError("keys is empty; allowed: at least one to choose from")
-        pairs = np.array(self._outcomes(keys, good, bad, radius, now, trust))
+        pairs = np.array(self._outcomes(options, good, bad, radius, now, trust))
         generator = np.random.default_rng() if rng is None else rng
-        return keys[chosen(pairs[:, 0], pairs[:, 1], policy, prior, generator)]
+        return options[chosen(pairs[:, 0], pairs[:, 1], policy, prior, generator)]
 
     def advise(
         self,

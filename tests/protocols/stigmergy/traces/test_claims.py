@@ -112,12 +112,17 @@ def test_a_claim_that_cannot_be_is_refused(store, wrong, message):
     before = store.snapshot()
     with pytest.raises(InputError, match=message):
         store.claim("k", **({"agent": "a", "ttl": 1.0} | wrong))
-    if "now" not in wrong:
-        with pytest.raises(InputError, match=message):
-            store.board("b").next(**({"agent": "a", "ttl": 1.0} | wrong))
+    with pytest.raises(InputError, match=message):
+        store.board("b").next(**({"agent": "a", "ttl": 1.0} | wrong))
     assert store.snapshot() == before
     with pytest.raises(InputError, match="key"):
         store.claim(["list"], agent="a", ttl=1.0)
+    for wrong in ("one text", ["x", ["list"]]):
+        with pytest.raises(InputError, match="allowed"):
+            store.board("b").add(wrong)
+    with pytest.raises(InputError, match="now is nan"):
+        store.claim("k", agent="a", ttl=1.0).renew(1.0, now=math.nan)
+    assert store.board("b").waiting == 0
 
 
 def test_a_result_that_cannot_be_written_is_refused(store):
