@@ -62,6 +62,7 @@ class TopicMap:
         self._names: list[str] = []
         self._places: Float32Array = np.zeros((0, 0), dtype=np.float32)
         self._near: list[dict[int, float]] = []
+        self._bars: Float64Array = np.ones(1)
         self._read: dict[int, Near] = {}
         self._passing: dict[str, Float32Array] = {}
 
@@ -114,6 +115,7 @@ class TopicMap:
             if used:
                 room[:used] = self._places[:used]
             self._places = room
+            self._bars = np.resize(self._bars, len(room))
         self._places[used:total] = placed
 
     def _cosines(self, placed: Float32Array) -> Float32Array:
@@ -122,23 +124,36 @@ class TopicMap:
         cosines: Float32Array = np.clip(np.round(exact, _DECIMALS), -1.0, 1.0)
         return cosines
 
-    def _nearest(self, cosines: Float32Array) -> list[tuple[int, float]]:
+    def _nearest(self, cosines: Float32Array) -> dict[int, float]:
+        """Rows and cosines of the nearest ones; among equally near ones names decide."""
         near = np.flatnonzero(cosines >= self._least)
+        if len(near) > self._neighbours:
+            last = np.partition(cosines[near], -self._neighbours)[-self._neighbours]
+            near = near[cosines[near] >= last]
         pairs = zip(near.tolist(), cosines[near].astype(np.float64).tolist(), strict=True)
-        return sorted(pairs, key=lambda pair: (-pair[1], self._names[pair[0]]))
+        order = sorted(pairs, key=lambda pair: (-pair[1], self._names[pair[0]]))
+        return dict(order[: self._neighbours])
 
     def _link(self, topic: int, cosines: Float32Array) -> None:
         """Make a topic and those near it among the earlier ones neighbours."""
-        pairs = self._nearest(cosines)
-        self._near.append(dict(pairs[: self._neighbours]))
-        for other, cosine in pairs:
+        self._near.append(self._nearest(cosines))
+        self._bar_at(topic)
+        for other in np.flatnonzero(cosines >= self._bars[:topic]).tolist():
             self._read.pop(other, None)
-            self._take(self._near[other], topic, cosine)
+            self._take(other, topic, float(cosines[other]))
 
-    def _take(self, near: dict[int, float], topic: int, cosine: float) -> None:
+    def _take(self, other: int, topic: int, cosine: float) -> None:
+        near = self._near[other]
         near[topic] = cosine
         if len(near) > self._neighbours:
             del near[max(near, key=lambda row: (-near[row], self._names[row]))]
+        self._bar_at(other)
+
+    def _bar_at(self, topic: int) -> None:
+        """Note how near a further topic has to be to get into the list of one."""
+        near = self._near[topic]
+        full = len(near) == self._neighbours
+        self._bars[topic] = min(near.values()) if full else self._least
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -177,7 +192,7 @@ class TopicMap:
             place = self._passing[name] = self._unit_rows([name])
         if not len(self):
             return _NOTHING
-        return _arrays(dict(self._nearest(self._cosines(place)[0])[: self._neighbours]))
+        return _arrays(self._nearest(self._cosines(place)[0]))
 
     def cosines(self, names: Sequence[str]) -> tuple[IntArray, sparse.csr_array]:
         """Give the cosines of several topics and all that are near one of them.
