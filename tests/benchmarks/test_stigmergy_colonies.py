@@ -322,3 +322,47 @@ def test_movielens_rolling_windows(benchmark, movies):
         lead = fading - rival
         half = 1.96 * lead.std(ddof=1) / math.sqrt(len(lead))
         tell(benchmark, **{f"lead over {name}": f"{lead.mean():+.3f} ± {half:.3f}"})
+
+
+# -- evaporation ----------------------------------------------------------------------------------
+
+
+def shared_trail(rng, half_life, redraw_every, rounds, worlds=32, topics=10, tools=12, agents=8):
+    """Return the success rate of agents that choose by one trail of successes and failures.
+
+    In each round each agent has a task of a random topic, draws every tool's rate from its Beta
+    posterior, and takes the tool of the largest draw. `redraw_every` rounds half of the topics get
+    new rates; never for 0.
+    """
+    rates = rng.beta(1.0, 3.0, (worlds, topics, tools))
+    kept = 1.0 if half_life is None else 0.5 ** (1.0 / half_life)
+    good, bad = np.ones((2, worlds, topics, tools))
+    world, right = np.arange(worlds), np.zeros(worlds)
+    for now in range(1, rounds + 1):
+        if redraw_every and now % redraw_every == 0:
+            rates[:, ::2] = rng.beta(1.0, 3.0, rates[:, ::2].shape)
+        for _ in range(agents):
+            topic = rng.integers(0, topics, worlds)
+            tool = rng.beta(good[world, topic], bad[world, topic]).argmax(axis=1)
+            success = rng.random(worlds) < rates[world, topic, tool]
+            good[world, topic, tool] += success
+            bad[world, topic, tool] += ~success
+            right += success
+        good, bad = (1.0 + kept * (amounts - 1.0) for amounts in (good, bad))
+    return right / (rounds * agents)
+
+
+@pytest.mark.parametrize("redraw_every", [0, 100, 40], ids=["still", "drifts", "drifts fast"])
+def test_evaporation_in_a_still_and_in_a_drifting_world(benchmark, redraw_every):
+    rounds = 600 if FULL else 60
+    rates = {
+        half_life: shared_trail(np.random.default_rng(6), half_life, redraw_every, rounds)
+        for half_life in (None, 400.0, 50.0)
+    }
+    rng = np.random.default_rng(6)
+    benchmark.pedantic(shared_trail, (rng, 50.0, redraw_every, 5), rounds=1)
+    for half_life in (400.0, 50.0):
+        gain = rates[half_life] - rates[None]
+        half = 2.04 * gain.std(ddof=1) / math.sqrt(len(gain))
+        shown = f"{rates[half_life].mean():.3f}, {gain.mean():+.3f} ± {half:.3f}"
+        tell(benchmark, lasting=float(rates[None].mean()), **{f"half-life {half_life:g}": shown})
