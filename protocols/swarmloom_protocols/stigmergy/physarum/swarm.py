@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from swarmloom_protocols.stigmergy.physarum.agents import (
     positions_of,
     unit_vectors,
 )
+from swarmloom_protocols.stigmergy.physarum.images import grey_levels, save_image
 from swarmloom_protocols.stigmergy.physarum.settings import Settings, checked_shape, mirrors
 from swarmloom_protocols.stigmergy.physarum.snapshots import restore, snapshot
 from swarmloom_protocols.stigmergy.physarum.surroundings import (
@@ -219,6 +221,29 @@ class PhysarumSwarm:
     def headings(self) -> NDArray[np.float32]:
         """Unit vectors (y, x) of the agents, shape (n, 2); a copy."""
         return np.ascontiguousarray(in_order(self._world)[1].T)
+
+    def render(self, gamma: float = 0.5) -> NDArray[np.uint8]:
+        """Give the trail as grey levels, 0 to 255, shape (height, width); see `grey_levels`."""
+        return grey_levels(self.trail, gamma)
+
+    def save_image(self, path: str | Path, colours: str = "magma", gamma: float = 0.5) -> None:
+        """Write the trail as a picture, a pixel a cell, row 0 at the top.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .png or another kind of picture; an existing file is replaced.
+        colours : str, optional
+            One of Matplotlib's colour maps.
+        gamma : float, optional
+            Exponent (> 0); below 1 faint trails are brightened.
+
+        Raises
+        ------
+        InputError
+            The kind of picture or the colour map is unknown, or `gamma` is not above 0.
+        """
+        save_image(self.render(gamma), path, colours)
 
     # -- state ----------------------------------------------------------------------------------
 
