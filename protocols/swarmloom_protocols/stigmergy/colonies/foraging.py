@@ -160,7 +160,7 @@ def forage_worlds(
     """
     ground = _ground(food)
     _check_limits(len(ground), foragers.ants, steps)
-    worlds = _Worlds.fresh(ground, foragers, steps, int(rng.integers(1 << 32)))
+    worlds = Worlds.fresh(ground, foragers, steps, int(rng.integers(1 << 32)))
     if resolve(device, size=ground.size) == "cuda":
         from swarmloom_protocols.stigmergy.colonies.foraging_cuda import run
 
@@ -221,7 +221,7 @@ def patches(
 
 
 @dataclass(frozen=True, slots=True)
-class _Worlds:
+class Worlds:
     """State of all worlds and what their ants share, as the kernels read it."""
 
     places: Float32s
@@ -242,7 +242,7 @@ class _Worlds:
     delivered: Ints
 
     @classmethod
-    def fresh(cls, ground: Ints, foragers: Foragers, steps: int, seed: int) -> _Worlds:
+    def fresh(cls, ground: Ints, foragers: Foragers, steps: int, seed: int) -> Worlds:
         worlds, height, width = ground.shape
         middle = (height - 1) / 2, (width - 1) / 2
         wiggle = foragers.wiggle / 360.0 * FULL_TURN
@@ -276,7 +276,7 @@ def _headings(reach: float) -> Float32s:
     return np.ascontiguousarray(np.hstack([step, reach * step]), np.float32)
 
 
-def _run_on_cpu(worlds: _Worlds) -> None:
+def _run_on_cpu(worlds: Worlds) -> None:
     n_ants, steps = worlds.ants.shape[1], worlds.delivered.shape[1]
     work = steps * (n_ants * ELEMENTS_PER_ANT + worlds.food.shape[1])
 
@@ -287,7 +287,7 @@ def _run_on_cpu(worlds: _Worlds) -> None:
     map_bands(one_band, len(worlds.food), work)
 
 
-def _run_world(worlds: _Worlds, world: int, first_stream: int) -> None:
+def _run_world(worlds: Worlds, world: int, first_stream: int) -> None:
     forage(
         worlds.places[world],
         worlds.ants[world],

@@ -19,7 +19,7 @@ from swarmloom_protocols.stigmergy.colonies.foraging_kernels import (
 )
 
 if TYPE_CHECKING:
-    from swarmloom_protocols.stigmergy.colonies.foraging import _Worlds
+    from swarmloom_protocols.stigmergy.colonies.foraging import Worlds
 
 __all__ = ["move", "run", "settle", "spread"]
 
@@ -134,7 +134,7 @@ def spread(
     claims[world, cell] = NOBODY
 
 
-def run(worlds: _Worlds) -> None:
+def run(worlds: Worlds) -> None:
     """Run all worlds together; `worlds` holds their end afterwards."""
     on_gpu: dict[str, Any] = {
         name: cuda.to_device(value)
@@ -150,7 +150,7 @@ def run(worlds: _Worlds) -> None:
         worlds.trails[:, 0] = worlds.trails[:, 1]
 
 
-def _launch(worlds: _Worlds, on_gpu: dict[str, Any], step: int, parity: int, marking: bool) -> None:
+def _launch(worlds: Worlds, on_gpu: dict[str, Any], step: int, parity: int, marking: bool) -> None:
     names = ("places", "ants", "cells")
     ants = [on_gpu[name] for name in names]
     goods = [on_gpu[name] for name in ("food", "marks", "claims")]
