@@ -29,10 +29,13 @@ __all__ = [
     "FLOOR",
     "PAD",
     "aligned_zeros",
+    "copy_row",
     "fetch_row",
     "next_value",
     "row_buffers",
     "second_difference",
+    "set_ghosts",
+    "set_outer_ghosts",
     "step_row",
     "step_row_ahead",
     "step_volume",
@@ -93,21 +96,33 @@ def next_value(centre: float, flow: float, loss: float) -> float:
 
 
 @kernel
-def set_ghosts(padded: Row, width: int, low: int, high: int) -> None:
-    """Write the ghost cells at both ends of a row as the boundary codes say."""
-    first, last = padded[PAD], padded[PAD + width - 1]
-    before = last if low == PERIODIC else first
-    after = first if high == PERIODIC else last
+def copy_row(source: Row, target: Row) -> None:
+    """Copy a row to the start of another one."""
+    for x in range(source.size):
+        target[x] = source[x]
+
+
+@kernel
+def set_outer_ghosts(row: Row, padded: Row, low: int, high: int) -> None:
+    """Write the ghost cells that a row has in a buffer, as the boundary codes say."""
+    width = row.size
+    before = row[width - 1] if low == PERIODIC else row[0]
+    after = row[0] if high == PERIODIC else row[width - 1]
     padded[PAD - 1] = ZERO if low == ABSORBING else before
     padded[PAD + width] = ZERO if high == ABSORBING else after
 
 
 @kernel
+def set_ghosts(padded: Row, width: int, low: int, high: int) -> None:
+    """Write the ghost cells of a row that is in its buffer already."""
+    set_outer_ghosts(padded[PAD : PAD + width], padded, low, high)
+
+
+@kernel
 def fetch_row(source: Row, low: int, high: int, padded: Row) -> None:
     """Copy a row into a buffer and write its ghost cells."""
-    for x in range(source.size):
-        padded[PAD + x] = source[x]
-    set_ghosts(padded, source.size, low, high)
+    copy_row(source, padded[PAD:])
+    set_outer_ghosts(source, padded, low, high)
 
 
 @kernel(fastmath=CONTRACT)

@@ -14,18 +14,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from swarmloom.device import BAND_ELEMENTS, map_bands
+from swarmloom.device import BAND_ELEMENTS, MOST_THREADS, map_bands
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, PERIODIC
 from swarmloom_protocols.stigmergy.field.diffusion_kernels import (
     PAD,
     PIECE,
+    copy_row,
     fetch_row,
     row_buffers,
     set_ghosts,
     step_row,
     step_row_ahead,
 )
+from swarmloom_protocols.stigmergy.field.in_place_step import step_band
 
 __all__ = ["Sweeper", "steps_per_sweep"]
 
@@ -66,9 +68,9 @@ def _save_halos(layers: Field, bands: IntArray, periodic: bool, halos: Field) ->
         for k in range(steps):
             before, after = start - steps + k, stop + k
             if periodic or before >= 0:
-                halos[i, 0, k] = layers[layer, before % height]
+                copy_row(layers[layer, before % height], halos[i, 0, k])
             if periodic or after < height:
-                halos[i, 1, k] = layers[layer, after % height]
+                copy_row(layers[layer, after % height], halos[i, 1, k])
 
 
 @kernel
@@ -160,7 +162,10 @@ def _sweep_bands(
     for i in range(len(bands)):
         layer, start, stop = bands[i]
         plane = rates[layer // layers_per_plane]
-        _sweep_band(layers[layer], start, stop, steps, plane, codes, halos[i], rings)
+        if steps == 1:
+            step_band(layers[layer], start, stop, plane, codes, halos[i], rings)
+        else:
+            _sweep_band(layers[layer], start, stop, steps, plane, codes, halos[i], rings)
 
 
 @kernel
@@ -201,7 +206,8 @@ class Sweeper:
     def __init__(self, shape: tuple[int, ...], steps: int) -> None:
         planes, depth, height, width = shape
         self._steps, self._width = steps, width
-        self._rows = min(height, max(BAND_ELEMENTS // width, ROWS_PER_STEP * steps))
+        rows = max(BAND_ELEMENTS // width, height // MOST_THREADS, ROWS_PER_STEP * steps)
+        self._rows = min(height, rows)
         self._bands = _cut(planes * depth, height, self._rows)
         self._halos = np.empty((len(self._bands), 2, steps, width), np.float32)
         # Three rows a step and one of zeros.

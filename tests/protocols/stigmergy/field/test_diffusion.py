@@ -55,6 +55,7 @@ def test_several_steps_in_a_sweep_are_single_steps_bit_by_bit_on_any_number_of_t
     # Narrow bands, so that halos meet, wrap round and are longer than what is left.
     monkeypatch.setattr(wavefront, "BAND_ELEMENTS", 1)
     monkeypatch.setattr(wavefront, "ROWS_PER_STEP", 1)
+    monkeypatch.setattr(wavefront, "MOST_THREADS", 37)
     rng = np.random.default_rng(1)
     amounts = rng.random((2, 1, 37, 600), np.float32)
     rates = np.array([[0.01, 0, 0.2, 0.25], [0, 0, 0.1, 0.05]], np.float32)
