@@ -28,7 +28,11 @@ def test_mean_takes_the_best(store):
 def test_ucb_is_its_formula(store):
     outcomes = {"x": (30.0, 70.0), "y": (4.0, 6.0), "z": (50.0, 50.0), "new": (0.0, 0.0)}
     known(store, outcomes)
-    for options in (["x", "z"], ["x", "y", "z"], ["x", "y", "z", "new"]):
+    # The last pair tells √(2 ln N / n) from other factors than 2.
+    outcomes |= {"good": (60.0, 40.0), "bad": (0.0, 10.0), "worse": (0.0, 14.0)}
+    known(store, {key: outcomes[key] for key in ("good", "bad", "worse")})
+    pairs = (["good", "bad"], ["good", "worse"])
+    for options in (["x", "z"], ["x", "y", "z"], ["x", "y", "z", "new"], *pairs):
         counts = {key: (outcomes[key][0] + 1.0, sum(outcomes[key]) + 2.0) for key in options}
         total = sum(size for _, size in counts.values())
         bound = {
@@ -72,14 +76,29 @@ def test_caps_leave_the_ratio(store):
     store.deposit("y", "ok", 6.0, agent="a")
     store.deposit("y", "fail", 4.0, agent="a")
     assert store.choose(["x", "y"], policy="mean") == "x"
-    store.channel("won", cap=10.0)
-    store.channel("lost", cap=10.0)
-    for agent in "abc":
-        store.deposit("x", "won", 9.0, agent=agent)
-        store.deposit("x", "lost", 1.0, agent=agent)
-        store.deposit("y", "won", 2.0, agent=agent)
-        store.deposit("y", "lost", 1.0, agent=agent)
-    assert store.choose(["x", "y"], good="won", bad="lost", policy="mean") == "x"
+
+
+def test_one_agents_word_is_held_to_its_cap(store):
+    store.deposit("x", "ok", 1000.0, agent="boaster")
+    for agent in "bcdef":
+        store.deposit("x", "fail", 2.0, agent=agent)
+        store.deposit("y", "ok", 1.2, agent=agent)
+        store.deposit("y", "fail", 0.8, agent=agent)
+    assert store.choose(["x", "y"], policy="mean", trust={}) == "y"
+    assert store.choose(["x", "y"], policy="mean") == "y"
+
+
+def test_a_cell_is_held_to_its_cap_as_a_whole(store):
+    # 85 of 100 beat 8 of 9; as 8.5 of 10 they do not, nor would they as 10 of 20.
+    for cap, best in ((1000.0, "x"), (10.0, "y")):
+        won, lost = (store.channel(f"{side}{cap:g}", cap=cap).name for side in ("won", "lost"))
+        for agent in "abcde":
+            store.deposit("x", won, 17.0, agent=agent)
+            store.deposit("x", lost, 3.0, agent=agent)
+        store.deposit("y", won, 8.0, agent="a")
+        store.deposit("y", lost, 1.0, agent="a")
+        assert store.choose(["x", "y"], good=won, bad=lost, policy="mean") == best
+    assert store.choose(["x", "z"], good=won, bad=lost, policy="mean", prior=(3.0, 1.0)) == "x"
 
 
 @pytest.mark.parametrize(

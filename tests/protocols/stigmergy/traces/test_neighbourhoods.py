@@ -117,6 +117,16 @@ def test_pairs_are_pooled_over_places_with_the_same_rest(new_store):
         assert picks.count(("east", "hammer")) > 40
 
 
+def test_what_is_farther_counts_less_in_a_choice(new_store):
+    store = new_store(neighbourhood=CosineNeighbourhood(compass))
+    store.deposit(("east", "hammer"), "ok", 6.0, agent="a")
+    store.deposit(("far", "saw"), "ok", 10.0, agent="a")
+    # 10 of 10 in full would beat 6 of 6; about half of them does not.
+    options = [("east", "saw"), ("east", "hammer")]
+    assert store.choose(options, policy="mean", radius=0.5) == ("east", "hammer")
+    assert store.choose(options, policy="mean", radius=2.0) == ("east", "saw")
+
+
 def test_the_nearest_are_enough():
     ways = CosineNeighbourhood(compass, nearest=2)
     ways.learn(ANGLES)

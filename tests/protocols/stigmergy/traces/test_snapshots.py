@@ -84,6 +84,16 @@ def test_a_restored_store_goes_on(store, clock):
     assert store.result("done") == "result"
 
 
+def test_a_follower_hears_of_all_that_is_restored(new_store):
+    store = new_store(log_size=5)
+    store.deposit("old", "ok", agent="a")
+    for _ in range(7):
+        store.deposit("k", "ok", agent="a")
+    version, _ = store.changes()
+    store.restore(store.snapshot())
+    assert [row.key for row in store.changes(version)[1]] == ["old", "k"]
+
+
 def test_an_empty_snapshot_empties(store, new_store, clock):
     empty = new_store().snapshot()
     version = fill(store, clock).changes()[0]

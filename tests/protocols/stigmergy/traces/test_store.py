@@ -144,6 +144,20 @@ def test_trust_is_learned_as_the_trails_learn_it(store):
     assert store.sense(0, "ok", trust={}).value > worth
 
 
+def test_trust_is_learned_anew(store):
+    def work(liars):
+        for key in range(20):
+            for agent in "abcd":
+                store.deposit(key, "fail" if agent in liars else "ok", agent=agent)
+
+    work("")
+    assert store.sense(0, "ok").value == 4.0
+    for _ in range(5):
+        work("d")
+    believed = store.sense(0, "fail").value
+    assert believed < 2.5 < store.sense(0, "fail", trust={}).value
+
+
 def test_other_channels_can_learn_trust_too(store):
     store.channel("useful", opposite="useless")
     store.channel("useless", opposite="useful")
