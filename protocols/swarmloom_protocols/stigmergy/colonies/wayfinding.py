@@ -41,6 +41,10 @@ Floats = NDArray[np.float64]
 # (dy, dx): straight ones first.
 STEPS = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 MOST_BUCKETS = 4096
+MOST_SMOOTHING = 0.95
+WIDEST_RANGE = 2.0**50
+WIDEST_SOFT_RANGE = 2.0**30
+LARGEST_MAP = (1 << 31) - 1
 SETTLED = 1e-12
 # A GPU relaxes in rounds, as many as the longest way has cells: a CPU core has done before.
 WORTH_A_GPU = 1 << 62
@@ -113,11 +117,12 @@ def navigation_field(
     goals : array-like of int, shape (goals, 2) or (2,)
         (y, x) of free cells.
     smoothing : float, optional
-        ε ≥ 0 in units of cost, below the cheapest cell's cost / ln(`directions`): up to there the
-        potential falls along every way that `follow` finds.
+        ε ≥ 0 in units of cost, at most 0.95 · cheapest cell's cost / ln(`directions`): up to there
+        the potential falls along every way that `follow` finds.
     costs : array-like of float, shape (height, width), optional
         Cost per length of crossing each free cell, finite and above 0; 1 by default. What stands
-        in walls is not read.
+        in walls is not read. The dearest may be 2⁵⁰ / cells times the cheapest (2³⁰ with a
+        smoothing), so that no step is lost in the rounding of a long way's cost.
     directions : {4, 8}, optional
         Neighbours that a move may go to.
     device : {"auto", "cpu", "cuda"}, optional
@@ -136,6 +141,7 @@ def navigation_field(
     terrain = _terrain(walls, costs)
     _check_directions(directions)
     _check_smoothing(smoothing, terrain, directions)
+    _check_range(terrain, smoothing)
     potential = _potential(terrain, _cells("goals", goals, terrain), smoothing, directions, device)
     return NavigationField(potential, terrain, directions, float(smoothing))
 
@@ -242,6 +248,8 @@ def _terrain(walls: ArrayLike, costs: ArrayLike | None) -> Floats:
         raise InputError(
             f"walls: shape {blocked.shape} of {blocked.dtype}; allowed: a plane of bool, not empty"
         )
+    if (blocked.shape[0] + 2) * (blocked.shape[1] + 2) > LARGEST_MAP:
+        raise InputError(f"walls: shape {blocked.shape}; allowed: below 2**31 cells")
     terrain = np.ones(blocked.shape) if costs is None else np.array(costs, np.float64)
     if terrain.shape != blocked.shape:
         raise InputError(f"costs: shape {terrain.shape} is not that of walls, {blocked.shape}")
@@ -259,11 +267,22 @@ def _check_directions(directions: int) -> None:
 
 
 def _check_smoothing(smoothing: float, terrain: Floats, directions: int) -> None:
-    limit = float(terrain.min()) / math.log(directions)
-    if not 0.0 <= smoothing < limit:
+    limit = MOST_SMOOTHING * float(terrain.min()) / math.log(directions)
+    if not 0.0 <= smoothing <= limit:
         raise InputError(
-            f"smoothing: {smoothing}; allowed: at least 0, below {limit:.6g} (cheapest cost / ln "
+            f"smoothing: {smoothing}; allowed: 0 to {limit:.6g} (0.95 · cheapest cost / ln "
             f"{directions})"
+        )
+
+
+def _check_range(terrain: Floats, smoothing: float) -> None:
+    """Refuse costs so far apart that a cheap step would be lost beside a long way's cost."""
+    free = terrain[np.isfinite(terrain)]
+    limit = (WIDEST_SOFT_RANGE if smoothing else WIDEST_RANGE) / terrain.size
+    if free.size and float(free.max()) / float(free.min()) > limit:
+        raise InputError(
+            f"costs: {free.min()} to {free.max()} on {terrain.size} cells; allowed: {limit:.6g} "
+            "times the cheapest"
         )
 
 

@@ -57,7 +57,7 @@ def test_with_clustered_food_the_trail_beats_every_walk_and_needs_its_evaporatio
     food = np.array([patches((128, 128), 3, 200, rng) for _ in range(16)])
 
     def totals(**changes):
-        return forage_worlds(food, Foragers(**changes), 5000, np.random.default_rng(21)).totals
+        return forage_worlds(food, Foragers(**changes), 3000, np.random.default_rng(21)).totals
 
     trail = totals()
     for rival, factor in (

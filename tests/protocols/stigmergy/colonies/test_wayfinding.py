@@ -115,9 +115,9 @@ def test_fields_equal_the_naive_reference(seed, shape, smoothing, directions, un
 def test_any_allowed_smoothing_leads_every_walker_to_a_goal(seed, directions):
     rng = np.random.default_rng(seed)
     walls = rng.random((12, 12)) < 0.25
-    walls[6, 6] = False
     costs = rng.uniform(1.0, 3.0, walls.shape)
-    smoothing = rng.uniform(0.8, 0.95) / math.log(directions)
+    walls[6, 6] = False
+    smoothing = rng.uniform(0.8, 0.95) * costs.min() / math.log(directions)
     field = navigation_field(walls, (6, 6), smoothing=smoothing, costs=costs, directions=directions)
     paths = follow(field, np.argwhere(field.reachable))
     assert paths.reached.all()
@@ -213,7 +213,13 @@ def test_a_plain_pheromone_fails_on_a_long_way_where_the_logarithm_arrives():
         ({"costs": np.full((3, 3), np.inf)}, "costs: inf"),
         ({"smoothing": -0.1}, "smoothing: -0.1"),
         ({"smoothing": math.nan}, "smoothing: nan"),
-        ({"smoothing": 0.5}, "below 0.480898"),
+        ({"smoothing": 0.5}, "0 to 0.456853"),
+        ({"costs": np.array([[1e-9, 1, 1], [1, 1, 1], [1, 1, 1e9]])}, "costs: 1e-09 to"),
+        (
+            {"costs": np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1e9]]), "smoothing": 0.1},
+            "costs: 1.0 to 1000000000.0 on 9 cells",
+        ),
+        ({"walls": np.broadcast_to(False, (1 << 16, 1 << 16))}, r"below 2\*\*31 cells"),
         ({"directions": 6}, "directions: 6 is not 4 or 8"),
         ({"device": "gpu"}, "device"),
     ],
