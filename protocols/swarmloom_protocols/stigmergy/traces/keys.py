@@ -16,6 +16,9 @@ from swarmloom.errors import InputError
 
 __all__ = ["decoded", "encoded", "json_text"]
 
+# Made once: json.dumps makes one for each call that is not quite plain.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 _ALLOWED = "a str, int, float, bool, None or bytes, or a tuple of these"
 
 
@@ -36,9 +39,10 @@ def encoded(key: Hashable) -> str:
     InputError
         If the key is of another type, or not a number.
     """
-    if key.__class__ is str:
-        return json.dumps(key)
-    return json.dumps(_plain(key, key), separators=(",", ":"))
+    # Most keys are these, and there are many of them.
+    if key.__class__ is int:
+        return str(key)
+    return _encode(key if key.__class__ is str else _plain(key, key))
 
 
 def decoded(text: str) -> Hashable:
