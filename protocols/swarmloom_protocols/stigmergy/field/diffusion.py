@@ -155,7 +155,7 @@ def _step_volume_over_threads(
     source: Field, rates: Field, codes: NDArray[np.int64], width: int, target: Field
 ) -> None:
     def some(start: int, stop: int) -> None:
-        step_volume(source, rates, codes, row_buffers(2, width), start, stop, target)
+        step_volume(source, rates, codes, row_buffers(5, width), start, stop, target)
 
     map_bands(some, source.size // width, width)
 

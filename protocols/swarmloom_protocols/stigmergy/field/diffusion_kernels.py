@@ -180,19 +180,50 @@ def step_row_ahead(
 
 @kernel(fastmath=CONTRACT)
 def step_volume_row(
-    south: Row, centre: Row, north: Row, below: Row, above: Row, rates: Row, target: Row
+    rows: NDArray[np.float32],
+    beside: tuple[int, int, int, int],
+    centre: Row,
+    rates: Row,
+    target: Row,
 ) -> None:
     """Write the next values of a row of a volume.
 
-    As `step_row`, but only `centre` is a buffer with ghost cells.
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (n, at least X)
+    beside : (int, int, int, int)
+        Where in `rows` the neighbours are: low and high y, low and high z.
+    centre : ndarray of float32, of `row_buffers`
+        The row with its ghost cells.
+    rates : ndarray of float32, shape (4,)
+        Share lost, then D·dt/h² of z, y and x.
+    target : ndarray of float32, shape (X,)
+        Overwritten.
     """
     loss, rate_z, rate_y, rate_x = rates[0], rates[1], rates[2], rates[3]
+    south, north, below, above = (
+        rows[beside[0]],
+        rows[beside[1]],
+        rows[beside[2]],
+        rows[beside[3]],
+    )
     for x in range(target.size):
         here = centre[PAD + x]
         flow = rate_x * second_difference(centre[PAD - 1 + x], here, centre[PAD + 1 + x])
         flow += rate_y * second_difference(south[x], here, north[x])
         flow += rate_z * second_difference(below[x], here, above[x])
         target[x] = next_value(here, flow, loss)
+
+
+@kernel
+def _collect(
+    rows: NDArray[np.float32], beside: tuple[int, int, int, int], buffers: NDArray[np.float32]
+) -> None:
+    """Copy neighbours into the buffers 1 to 4; zeros for what is not there."""
+    width = rows.shape[1]
+    for k in range(4):
+        for x in range(width):
+            buffers[1 + k, x] = rows[beside[k], x] if beside[k] >= 0 else ZERO
 
 
 @kernel
@@ -214,24 +245,32 @@ def step_volume(
         Share lost in the step, then D·dt/h² of z, y and x.
     codes : ndarray of int64, shape (3, 2)
         As `boundary_codes` gives them.
-    buffers : ndarray of float32, two of `row_buffers`
-        The second one holds zeros.
+    buffers : ndarray of float32, five of `row_buffers`
     start, stop : int
         Rows of planes × Z × Y.
     target : ndarray of float32, shape of `source`
         Only these rows are written.
     """
-    _, depth, height, width = source.shape
-    centre, nothing = buffers[0], buffers[1][PAD : PAD + width]
+    planes, depth, height, width = source.shape
+    rows = source.reshape(planes * depth * height, width)
+    targets = target.reshape(planes * depth * height, width)
     for row in range(start, stop):
-        plane, z, y = row // (depth * height), row // height % depth, row % height
+        y, z = row % height, row // height % depth
         low_y = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
         high_y = neighbour(y, 1, height, codes[1, 0], codes[1, 1])
         low_z = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
         high_z = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
-        south = source[plane, z, low_y] if low_y >= 0 else nothing
-        north = source[plane, z, high_y] if high_y >= 0 else nothing
-        below = source[plane, low_z, y] if low_z >= 0 else nothing
-        above = source[plane, high_z, y] if high_z >= 0 else nothing
-        fetch_row(source[plane, z, y], codes[2, 0], codes[2, 1], centre)
-        step_volume_row(south, centre, north, below, above, rates[plane], target[plane, z, y])
+        beside = (
+            row + low_y - y if low_y >= 0 else -1,
+            row + high_y - y if high_y >= 0 else -1,
+            row + (low_z - z) * height if low_z >= 0 else -1,
+            row + (high_z - z) * height if high_z >= 0 else -1,
+        )
+        plane = rates[row // (depth * height)]
+        fetch_row(rows[row], codes[2, 0], codes[2, 1], buffers[0])
+        if min(beside) >= 0:
+            step_volume_row(rows, beside, buffers[0], plane, targets[row])
+        else:
+            # A choice between views of two arrays would cost more than these copies.
+            _collect(rows, beside, buffers)
+            step_volume_row(buffers, (1, 2, 3, 4), buffers[0], plane, targets[row])

@@ -162,7 +162,7 @@ def _sweep_bands(
     for i in range(len(bands)):
         layer, start, stop = bands[i]
         plane = rates[layer // layers_per_plane]
-        if steps == 1:
+        if steps == 1 and layers.shape[2] >= PIECE:
             step_band(layers[layer], start, stop, plane, codes, halos[i], rings)
         else:
             _sweep_band(layers[layer], start, stop, steps, plane, codes, halos[i], rings)
