@@ -6,7 +6,6 @@ the grid and a seventh (3-D) or a third (2-D) more.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 
-__all__ = ["BoxDimension", "box_counts", "box_dimension", "halved", "holds_any"]
+__all__ = ["BoxDimension", "box_counts", "box_dimension", "box_holds", "halved"]
 
 UInt8Array = NDArray[np.uint8]
 
@@ -52,39 +51,32 @@ class BoxDimension:
 
 
 @kernel
-def holds_any(cells: UInt8Array, box: int, depth: int, height: int, width: int) -> bool:
-    """Return whether a box of 2 × 2 × 2 cells holds a set one.
+def box_holds(cells: UInt8Array, z: int, y: int, x: int) -> int:
+    """Return 1 if the box (z, y, x) of 2 × 2 × 2 cells holds a set one, else 0.
 
-    Parameters
-    ----------
-    cells : ndarray of uint8, shape (depth · height · width,)
-        The finer level.
-    box : int
-        Index into the coarser level, whose sides are half, rounded up.
-    depth, height, width : int
-        Of the finer level.
+    Cells are those of the finer level, shape (Z, Y, X); a side that is odd ends in half a box.
     """
-    rows, columns = (height + 1) // 2, (width + 1) // 2
-    x = 2 * (box % columns)
-    y = 2 * (box // columns % rows)
-    z = 2 * (box // (columns * rows))
-    for k in range(z, min(z + 2, depth)):
-        for j in range(y, min(y + 2, height)):
-            for i in range(x, min(x + 2, width)):
-                if cells[(k * height + j) * width + i]:
-                    return True
-    return False
+    # The second cell of a half box is its first again.
+    back = min(2 * z + 1, cells.shape[0] - 1)
+    low = min(2 * y + 1, cells.shape[1] - 1)
+    right = min(2 * x + 1, cells.shape[2] - 1)
+    front = cells[2 * z, 2 * y, 2 * x] | cells[2 * z, 2 * y, right]
+    front |= cells[2 * z, low, 2 * x] | cells[2 * z, low, right]
+    front |= cells[back, 2 * y, 2 * x] | cells[back, 2 * y, right]
+    front |= cells[back, low, 2 * x] | cells[back, low, right]
+    return int(front)
 
 
 @kernel
-def _coarsen(
-    cells: UInt8Array, depth: int, height: int, width: int, boxes: UInt8Array, start: int, stop: int
-) -> int:
-    """Write the boxes from `start` to `stop`; return how many are set."""
-    count = 0
-    for box in range(start, stop):
-        boxes[box] = holds_any(cells, box, depth, height, width)
-        count += boxes[box]
+def _coarsen(cells: UInt8Array, boxes: UInt8Array, start: int, stop: int) -> int:
+    """Write the rows of boxes from `start` to `stop`, over all z; return how many are set."""
+    count, height, width = 0, boxes.shape[1], boxes.shape[2]
+    for row in range(start, stop):
+        z, y = row // height, row % height
+        for x in range(width):
+            holds = box_holds(cells, z, y, x)
+            boxes[z, y, x] = holds
+            count += holds
     return count
 
 
@@ -112,12 +104,12 @@ def box_counts(mask: ArrayLike, *, device: Device = "auto") -> NDArray[np.int64]
     if given.ndim not in (2, 3):
         raise InputError(f"mask: shape {given.shape}; allowed: (Y, X) or (Z, Y, X)")
     shape = (1,) * (3 - given.ndim) + given.shape
-    cells = np.ascontiguousarray(given).view(np.uint8).reshape(-1)
+    cells = np.ascontiguousarray(given).view(np.uint8).reshape(shape)
     if resolve(device, size=cells.size) == "cuda":
         from swarmloom_protocols.stigmergy.patterns.box_counting_cuda import counts
     else:
         counts = _counts
-    return np.array([np.count_nonzero(cells), *counts(cells, shape)], np.int64)
+    return np.array([np.count_nonzero(cells), *counts(cells)], np.int64)
 
 
 def halved(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -125,13 +117,13 @@ def halved(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple((side + 1) // 2 for side in shape)
 
 
-def _counts(cells: UInt8Array, shape: tuple[int, ...]) -> Iterator[int]:
+def _counts(cells: UInt8Array) -> Iterator[int]:
     """Return how many boxes are set at each coarser level."""
-    while max(shape) > 1:
-        boxes = np.empty(math.prod(halved(shape)), np.uint8)
-        one_band = partial(_coarsen, cells, *shape, boxes)
-        yield sum(map_bands(one_band, boxes.size, row_elements=8))
-        cells, shape = boxes, halved(shape)
+    while max(cells.shape) > 1:
+        depth, height, width = halved(cells.shape)
+        boxes = np.empty((depth, height, width), np.uint8)
+        yield sum(map_bands(partial(_coarsen, cells, boxes), depth * height, row_elements=width))
+        cells = boxes
 
 
 def box_dimension(

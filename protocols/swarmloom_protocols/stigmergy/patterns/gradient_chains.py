@@ -97,7 +97,7 @@ def _unit_gradient(frame: NDArray[np.float32], smoothing: float) -> Float64Array
     if is_constant(frame):
         return np.zeros((2, *frame.shape))
     smooth = ndimage.gaussian_filter(frame.astype(np.float64), smoothing)
-    slopes = np.stack(np.gradient(smooth))
+    slopes = np.stack((np.gradient(smooth, axis=0), np.gradient(smooth, axis=1)))
     steepness = np.hypot(*slopes)
     return slopes / np.where(steepness > 0.0, steepness, 1.0)
 

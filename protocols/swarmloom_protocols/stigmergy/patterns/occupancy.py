@@ -48,7 +48,7 @@ class Occupancy:
 
     def position(self, bins: ArrayLike) -> Float64Array:
         """Return positions in cells of (fractional) bins."""
-        return self.origin + self.bin_size * np.asarray(bins, np.float64)
+        return np.asarray(self.origin + self.bin_size * np.asarray(bins, np.float64))
 
     def densest(self) -> tuple[float, float]:
         """Return the place that was visited most, after smoothing."""

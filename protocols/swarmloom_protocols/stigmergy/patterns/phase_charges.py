@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,15 +26,12 @@ def _jump(before: float, after: float) -> int:
 
 
 @kernel
-def charge_at(phases: Float32Array, index: int) -> int:
-    """Return the charge of one square, `index` counting squares over x, y and frames.
+def charge_at(phases: Float32Array, t: int, y: int, x: int) -> int:
+    """Return the charge of the square of the cells (y, x) to (y + 1, x + 1) of frame t.
 
     The differences round a square add up to nothing; what is left are the whole turns by which
     they had to be wrapped.
     """
-    height, width = phases.shape[1] - 1, phases.shape[2] - 1
-    x, y = index % width, index // width % height
-    t = index // (width * height)
     first, second = phases[t, y, x], phases[t, y, x + 1]
     third, fourth = phases[t, y + 1, x + 1], phases[t, y + 1, x]
     return _jump(first, second) + _jump(second, third) + _jump(third, fourth) + _jump(fourth, first)
@@ -41,8 +39,12 @@ def charge_at(phases: Float32Array, index: int) -> int:
 
 @kernel
 def _charges(phases: Float32Array, charges: NDArray[np.int8], start: int, stop: int) -> None:
-    for index in range(start, stop):
-        charges[index] = charge_at(phases, index)
+    """Write the rows from `start` to `stop`, counted over all frames."""
+    height, width = charges.shape[1:]
+    for row in range(start, stop):
+        t, y = row // height, row % height
+        for x in range(width):
+            charges[t, y, x] = charge_at(phases, t, y, x)
 
 
 def phase_charges(phases: ArrayLike, *, device: Device = "auto") -> NDArray[np.int8]:
@@ -70,11 +72,12 @@ def phase_charges(phases: ArrayLike, *, device: Device = "auto") -> NDArray[np.i
     if angles.ndim != 3:
         raise InputError(f"phases: shape {angles.shape}; allowed: (T, Y, X)")
     shape = len(angles), max(0, angles.shape[1] - 1), max(0, angles.shape[2] - 1)
-    charges = np.empty(math.prod(shape), np.int8)
+    charges = np.empty(shape, np.int8)
     if resolve(device, size=charges.size) == "cuda":
         from swarmloom_protocols.stigmergy.patterns.phase_charges_cuda import charge
 
         charge(charges.size, (angles,), (charges,))
     else:
-        map_bands(lambda start, stop: _charges(angles, charges, start, stop), charges.size)
-    return charges.reshape(shape)
+        one_band = partial(_charges, angles, charges)
+        map_bands(one_band, shape[0] * shape[1], row_elements=shape[2])
+    return charges

@@ -13,9 +13,11 @@ __all__ = ["charge"]
 cuda = numba_cuda()
 
 
-@kernel("void(float32[:,:,::1], int8[::1])")
+@kernel("void(float32[:,:,::1], int8[:,:,::1])")
 def charge(phases: NDArray[np.float32], charges: NDArray[np.int8]) -> None:
     """Write the charge of each square."""
     index = cuda.grid(1)
     if index < charges.size:
-        charges[index] = charge_at(phases, index)
+        height, width = charges.shape[1], charges.shape[2]
+        t, y, x = index // (width * height), index // width % height, index % width
+        charges[t, y, x] = charge_at(phases, t, y, x)

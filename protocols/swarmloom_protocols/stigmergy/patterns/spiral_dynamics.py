@@ -131,8 +131,9 @@ def _level(frames: Float32Array) -> Float32Array:
     """Return frames without their trends in time, scaled to deviations of 1."""
     if is_constant(frames):
         return np.zeros_like(frames)
-    level = signal.detrend(frames, axis=0)
-    return np.asarray(level / max(float(level.std()), np.finfo(np.float32).tiny), np.float32)
+    level = np.asarray(signal.detrend(frames, axis=0), np.float32)
+    deviation = float(level.std())
+    return level / np.float32(deviation) if deviation > 0.0 else level
 
 
 def _random_phases(spectrum: Complex64Array, rng: np.random.Generator) -> Complex64Array:

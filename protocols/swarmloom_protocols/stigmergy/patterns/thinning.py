@@ -34,7 +34,7 @@ def _components(around: NDArray[np.bool_]) -> IntArray:
         ~south & (southwest | west),
         ~west & (northwest | north),
     )
-    return np.sum(arcs, axis=0)
+    return np.asarray(np.sum(arcs, axis=0))
 
 
 def _deletion_tables() -> UInt8Array:

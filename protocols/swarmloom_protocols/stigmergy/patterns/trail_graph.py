@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 import networkx as nx
 import numpy as np
@@ -29,7 +31,8 @@ IntArray = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
 # The label of a junction, or of an end the word and the row of its cell.
 Node = int | tuple[str, int]
-Edge = tuple[float, Node, Node, int]
+# Its nodes, and its number among the branches between them.
+Edge = tuple[Node, Node, int]
 
 # Half of the eight neighbours: each pair of cells is met once.
 FORWARD = ((0, 1), (1, -1), (1, 0), (1, 1))
@@ -205,7 +208,7 @@ def _branch_lengths(parts: _Skeleton) -> Float64Array:
     cells, inside = parts.cells, parts.inside
     steps = np.sqrt(np.sum((cells[parts.first] - cells[parts.second]) ** 2.0, axis=1))
     owner = np.where(inside[parts.first], parts.labels[parts.second], parts.labels[parts.first])
-    return np.bincount(owner, steps, minlength=len(cells))
+    return np.asarray(np.bincount(owner, steps, minlength=len(cells)), np.float64)
 
 
 def _branch_ends(parts: _Skeleton) -> dict[int, list[Node]]:
@@ -236,35 +239,62 @@ def _prune(graph: nx.MultiGraph, shortest: float) -> None:
     """Drop short branches that end at a junction, the shortest first, and join what is left."""
     for node in [node for node, degree in graph.degree if degree == 2]:
         _join(graph, node)
-    while spurs := [edge for edge in _short_edges(graph, shortest) if _is_spur(graph, edge)]:
-        _, node, other, key = min(spurs, key=lambda edge: edge[0])
-        graph.remove_edge(node, other, key)
-        for end in {node, other}:
-            if graph.degree[end] == 0:
-                graph.remove_node(end)
-            elif graph.degree[end] == 2:
-                _join(graph, end)
+    order = count()
+    waiting = [(length, next(order), edge) for length, edge in _short(graph, None, shortest)]
+    heapify(waiting)
+    while waiting:
+        length, _, edge = heappop(waiting)
+        for node in _drop(graph, edge) if _is_spur(graph, edge, length) else ():
+            for other_length, other in _short(graph, node, shortest):
+                heappush(waiting, (other_length, next(order), other))
 
 
-def _short_edges(graph: nx.MultiGraph, shortest: float) -> Iterator[Edge]:
-    for node, other, key, length in graph.edges(keys=True, data="length"):
+def _short(
+    graph: nx.MultiGraph, node: Node | None, shortest: float
+) -> Iterator[tuple[float, Edge]]:
+    """Return the short branches at a node, or all of them."""
+    for start, stop, key, length in graph.edges(node, keys=True, data="length"):
         if length < shortest:
-            yield length, node, other, key
+            yield length, (start, stop, key)
 
 
-def _is_spur(graph: nx.MultiGraph, edge: Edge) -> bool:
-    degrees = sorted((graph.degree[edge[1]], graph.degree[edge[2]]))
-    is_loop = edge[1] == edge[2]
+def _is_spur(graph: nx.MultiGraph, edge: Edge, length: float) -> bool:
+    """Return whether a branch is still there, at a junction, and leads nowhere else."""
+    data = graph.get_edge_data(*edge)
+    if data is None or data["length"] != length:
+        return False
+    degrees = sorted((graph.degree[edge[0]], graph.degree[edge[1]]))
+    is_loop = edge[0] == edge[1]
     return degrees[1] >= BRANCHES_OF_A_JUNCTION and (is_loop or degrees[0] == 1)
 
 
-def _join(graph: nx.MultiGraph, node: Node) -> None:
-    """Make one branch of the two that meet at a node; a ring keeps its only node."""
-    edges = list(graph.edges(node, data="length"))
-    if len(edges) == 2:
-        (_, start, length), (_, stop, other_length) = edges
-        graph.remove_node(node)
-        graph.add_edge(start, stop, length=length + other_length)
+def _drop(graph: nx.MultiGraph, edge: Edge) -> list[Node]:
+    """Remove a branch; return nodes at which others may have become spurs."""
+    graph.remove_edge(*edge)
+    changed: list[Node] = []
+    for end in {edge[0], edge[1]}:
+        if graph.degree[end] == 0:
+            graph.remove_node(end)
+        elif graph.degree[end] == 2:
+            changed.append(_join(graph, end))
+        elif graph.degree[end] == 1:
+            changed.append(end)
+    # Joining at one end can take the other away.
+    return [node for node in changed if node in graph]
+
+
+def _join(graph: nx.MultiGraph, node: Node) -> Node:
+    """Make one branch of the two that meet at a node; return one of its ends.
+
+    A ring keeps its only node.
+    """
+    edges: list[tuple[Node, Node, float]] = list(graph.edges(node, data="length"))
+    if len(edges) < 2:
+        return node
+    (_, start, length), (_, stop, other_length) = edges
+    graph.remove_node(node)
+    graph.add_edge(start, stop, length=length + other_length)
+    return start
 
 
 def _summary(graph: nx.MultiGraph) -> TrailGraph:

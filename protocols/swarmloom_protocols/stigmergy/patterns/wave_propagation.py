@@ -102,11 +102,12 @@ class _Modes:
 
     @property
     def lengths(self) -> Float64Array:
-        return np.hypot(*self.vectors.T)
+        return np.asarray(np.hypot(*self.vectors.T))
 
     @property
     def directions(self) -> Float64Array:
-        return self.vectors / np.maximum(self.lengths, np.finfo(np.float64).tiny)[:, None]
+        lengths = np.maximum(self.lengths, np.finfo(np.float64).tiny)
+        return np.asarray(self.vectors / lengths[:, None])
 
 
 def _strongest_modes(

@@ -50,7 +50,7 @@ def waves(history, rng):
 
 
 def spirals(history, rng):
-    return spiral_dynamics(history, rng=rng, draws=19)
+    return spiral_dynamics(history, rng=rng, draws=DRAWS)
 
 
 # Detector, scene with the pattern, scene of the null; both made from a seed.
