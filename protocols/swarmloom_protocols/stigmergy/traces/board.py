@@ -107,7 +107,8 @@ class WorkBoard:
         """Yield claims until every task of the board is done.
 
         While others hold the last tasks it waits: for their results, or for their claims to end. A
-        claim that was not finished when the next one is asked for is given back.
+        claim that was not finished when the next one is asked for is given back: a task that
+        fails every time comes back every time, unless it is finished with what went wrong.
 
         Parameters
         ----------

@@ -88,6 +88,26 @@ def test_each_task_is_done_once_whoever_is_killed(tmp_path):
     assert TASKS <= tries <= TASKS + KILLED
 
 
+DEPOSITS = """
+import sys
+from swarmloom_protocols.stigmergy.traces.store import TraceStore
+with TraceStore.open(sys.argv[1], timeout=60.0) as store:
+    for number in range(200):
+        store.deposit("hot", "ok", agent="a")
+    store.deposit_many([("hot", "ok", "a")] * 100)
+"""
+
+
+def test_no_deposit_is_lost_between_processes(tmp_path):
+    path = tmp_path / "store.sqlite"
+    # None of them finds a store: one makes it, the others wait.
+    processes = [subprocess.Popen([sys.executable, "-c", DEPOSITS, path]) for _ in range(4)]
+    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    with TraceStore.open(path) as store:
+        assert store.sense("hot", "ok").by_agent == {"a": 1200.0}
+        assert store.changes(0)[0] == 1200
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_child_can_go_on_with_its_parents_store(tmp_path):
     with TraceStore.open(tmp_path / "store.sqlite", timeout=60.0) as store:
