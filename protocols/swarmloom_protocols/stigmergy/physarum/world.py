@@ -28,6 +28,8 @@ __all__ = ["World", "advance", "agents_of", "epoch_word", "in_order", "step_word
 AGENTS_A_PART = 1 << 15
 # A trail of fewer cells stays in the cache next to a core, and agents need not be sorted.
 CELLS_WORTH_SORTING = 1 << 17
+# Steps from one sorting to the next, a multiple of `EPOCH`; measured, for order is lost slowly.
+SORTING = 256
 # Agents and cells that a kernel sees to before Ctrl-C is heard: a tenth of a second.
 MOST_WORK = 1 << 25
 
@@ -147,7 +149,7 @@ def _run(world: World, last: int, counts: NDArray[np.uint8], overflow: NDArray[n
 def _prepare(world: World, parts: int) -> None:
     """Right the headings and sort the agents once an epoch, and see to its coins."""
     if world.step % EPOCH == 0:
-        if world.trail.size >= CELLS_WORTH_SORTING:
+        if world.trail.size >= CELLS_WORTH_SORTING and world.step % SORTING == 0:
             world.agents = sorted_by_tile(world.agents, world.n, world.ground.frame)
             world.epoch = -1
         _each_part(world, parts, lambda _, *part: right_headings(world.agents, *part))

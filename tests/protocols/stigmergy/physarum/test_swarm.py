@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.device import use_threads
+from swarmloom_protocols.stigmergy.physarum import world
 from swarmloom_protocols.stigmergy.physarum.swarm import PhysarumSwarm
 from tests.naive import physarum as naive
 
@@ -16,7 +17,7 @@ KINDS = st.sampled_from(["periodic", "reflecting"])
 
 
 @st.composite
-def worlds(draw):
+def cases(draw):
     """A seed and parameters in which everything can happen."""
     shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
     short = 0.999 * min(shape)
@@ -76,9 +77,9 @@ def assert_same(ours, theirs):
 
 
 @settings(max_examples=60, deadline=None)
-@given(worlds(), st.booleans())
-def test_agents_and_trail_are_those_of_the_naive_reference_to_the_bit(world, walled):
-    ours, theirs = pair(*world, walled=walled)
+@given(cases(), st.booleans())
+def test_agents_and_trail_are_those_of_the_naive_reference_to_the_bit(case, walled):
+    ours, theirs = pair(*case, walled=walled)
     for _ in range(4):
         ours.step()
         theirs.step()
@@ -115,6 +116,21 @@ def test_any_number_of_threads_gives_the_same_swarm():
             swarm.step(4)
     assert same_state(swarms[0], swarms[1])
     assert same_state(swarms[0], swarms[2])
+
+
+def test_sorting_agents_for_the_caches_changes_no_number(monkeypatch):
+    walls = np.zeros((90, 120), bool)
+    walls[30:50, 30:60] = True
+    states, orders = [], []
+    for least in (10**9, 1):
+        monkeypatch.setattr(world, "CELLS_WORTH_SORTING", least)
+        swarm = PhysarumSwarm(3000, walls.shape, walls=walls, seed=11)
+        swarm.step(world.SORTING + 70)
+        states.append(swarm)
+        orders.append(swarm._world.agents.order.reshape(-1)[:3000])
+    assert same_state(*states)
+    assert (orders[0] != orders[1]).any()
+    np.testing.assert_array_equal(np.sort(orders[1]), orders[0])
 
 
 @pytest.mark.row("S1")
