@@ -1,6 +1,8 @@
 """CPU kernels of the reaction–diffusion presets: both channels, reaction and diffusion, in a pass.
 
-The cell functions are shared with the CUDA kernels. Rates come multiplied by the time step.
+The cell functions are shared with the CUDA kernels. Rates come multiplied by the time step. Inner
+loops index the whole array instead of rows cut out of it: that is what lets the compiler see that
+few pieces of memory could overlap, and vectorise.
 """
 
 from __future__ import annotations
@@ -12,20 +14,12 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.boundaries import neighbour
-from swarmloom_protocols.stigmergy.field.chemistry_kernels import (
-    FLOOR,
-    ONE,
-    ZERO,
-    rows_beside,
-    rows_upright,
-    settled,
-    value_at,
-)
+from swarmloom_protocols.stigmergy.field.chemistry_kernels import FLOOR, ONE, ZERO, settled
 
 __all__ = [
     "FITZHUGH_NAGUMO",
     "GRAY_SCOTT",
-    "bend",
+    "bend_at",
     "fisher_cell",
     "fisher_rows",
     "pair_cell",
@@ -33,20 +27,21 @@ __all__ = [
 ]
 
 Row = NDArray[np.float32]
+Planes = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 Rates = tuple[float, float, float, float, float, float, float]
+# Indices of a row and of those around it: z, y, south, north, below, above.
+Around = tuple[int, int, int, int, int, int]
 
 GRAY_SCOTT, FITZHUGH_NAGUMO = 0, 1
+# Products and sums may become one instruction; nothing is reordered.
+CONTRACT = frozenset({"contract"})
 # Of the narrower type, so that values keep theirs.
 FOUR: Any = np.float32(4.0)
 THIRD: Any = np.float32(1.0 / 3.0)
 
 
-@kernel
-def bend(low: float, left: float, centre: float, right: float, high: float) -> float:
-    """Return the Laplacian in a plane."""
-    bent: float = (left + right) + (low + high) - FOUR * centre
-    return bent
+# -- cells --------------------------------------------------------------------------------------
 
 
 @kernel
@@ -86,65 +81,129 @@ def pair_cell(model: int, u: float, v: float, bend_u: float, bend_v: float, r: R
 
 
 @kernel
-def bend_row(south: Row, centre: Row, north: Row, low: int, high: int, bends: Row) -> None:
-    """Write the Laplacian of a row in its plane; `low` and `high` are boundary codes of x."""
-    size = centre.size
-    for x in range(1, size - 1):
-        bends[x] = bend(south[x], centre[x - 1], centre[x], centre[x + 1], north[x])
-    for x in range(0, size, max(1, size - 1)):
-        left = value_at(centre, neighbour(x, -1, size, low, high))
-        right = value_at(centre, neighbour(x, 1, size, low, high))
-        bends[x] = bend(south[x], left, centre[x], right, north[x])
+def fisher_cell(u: float, bend_u: float, spread: float, growth: float, crowding: float) -> float:
+    """Return the next amount: dt·D, dt·r and dt·r / capacity are given."""
+    return settled(u + spread * bend_u + (growth - crowding * u) * u)
+
+
+# -- Laplacians ---------------------------------------------------------------------------------
 
 
 @kernel
-def add_upright(below: Row, centre: Row, above: Row, bends: Row) -> None:
-    """Add the second differences along z of a row."""
-    for x in range(bends.size):
-        bends[x] += (below[x] - centre[x]) + (above[x] - centre[x])
+def bend(low: float, left: float, centre: float, right: float, high: float) -> float:
+    """Return the Laplacian in a plane."""
+    bent: float = (left + right) + (low + high) - FOUR * centre
+    return bent
 
 
 @kernel
-def bend_rows(
-    volume: NDArray[np.float32], z: int, y: int, codes: Numbers, nothing: Row, bends: Row
+def planar_bend(field: Planes, plane: int, around: Around, x: int) -> float:
+    """Return the Laplacian of a cell of a plane whose neighbours are all there."""
+    z, y, south, north, _, _ = around
+    left, right = field[plane, z, y, x - 1], field[plane, z, y, x + 1]
+    low, high = field[plane, z, south, x], field[plane, z, north, x]
+    return bend(low, left, field[plane, z, y, x], right, high)
+
+
+@kernel
+def solid_bend(field: Planes, plane: int, around: Around, x: int) -> float:
+    """Return the Laplacian of a cell of a volume whose neighbours are all there."""
+    z, y, _, _, below, above = around
+    centre = field[plane, z, y, x]
+    upright = (field[plane, below, y, x] - centre) + (field[plane, above, y, x] - centre)
+    return planar_bend(field, plane, around, x) + upright
+
+
+@kernel
+def bend_at(field: Planes, plane: int, z: int, y: int, x: int, codes: Numbers) -> float:
+    """Return the Laplacian of any cell."""
+    _, depth, height, width = field.shape
+    left = neighbour(x, -1, width, codes[2, 0], codes[2, 1])
+    right = neighbour(x, 1, width, codes[2, 0], codes[2, 1])
+    south = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
+    north = neighbour(y, 1, height, codes[1, 0], codes[1, 1])
+    centre = field[plane, z, y, x]
+    before = field[plane, z, y, left] if left >= 0 else ZERO
+    after = field[plane, z, y, right] if right >= 0 else ZERO
+    low = field[plane, z, south, x] if south >= 0 else ZERO
+    high = field[plane, z, north, x] if north >= 0 else ZERO
+    bent = bend(low, before, centre, after, high)
+    if depth > 1:
+        below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
+        above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
+        low = field[plane, below, y, x] if below >= 0 else ZERO
+        high = field[plane, above, y, x] if above >= 0 else ZERO
+        bent += (low - centre) + (high - centre)
+    return bent
+
+
+@kernel
+def rows_around(z: int, y: int, depth: int, height: int, codes: Numbers) -> Around:
+    """Return the indices of a row and of those around it, -1 for what is beyond open sides."""
+    south = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
+    north = neighbour(y, 1, height, codes[1, 0], codes[1, 1])
+    below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1]) if depth > 1 else z
+    above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1]) if depth > 1 else z
+    return z, y, south, north, below, above
+
+
+@kernel
+def inner_end(around: Around, width: int) -> int:
+    """Return the end of the cells from 1 on that need no look at the sides; 1 if there are none."""
+    return width - 1 if min(around) >= 0 and width > 2 else 1
+
+
+# -- rows ---------------------------------------------------------------------------------------
+
+
+@kernel
+def pair_edge(
+    source: Planes, model: int, r: Rates, codes: Numbers, z: int, y: int, x: int, target: Planes
 ) -> None:
-    """Write the Laplacian of the row at (z, y) of a volume."""
-    south, north = rows_beside(volume, z, y, codes, nothing)
-    bend_row(south, volume[z, y], north, codes[2, 0], codes[2, 1], bends)
-    if volume.shape[0] > 1:
-        below, above = rows_upright(volume, z, y, codes, nothing)
-        add_upright(below, volume[z, y], above, bends)
+    """Write a cell that may lie at a side."""
+    u, v = source[0, z, y, x], source[1, z, y, x]
+    bend_u = bend_at(source, 0, z, y, x, codes)
+    bend_v = bend_at(source, 1, z, y, x, codes)
+    target[0, z, y, x], target[1, z, y, x] = pair_cell(model, u, v, bend_u, bend_v, r)
 
 
-@kernel
-def gray_scott_row(u: Row, v: Row, r: Rates, out_u: Row, out_v: Row) -> None:
-    """Turn a row's Laplacians, which `out_u` and `out_v` hold, into its next values."""
-    for x in range(u.size):
-        out_u[x], out_v[x] = gray_scott_cell(u[x], v[x], out_u[x], out_v[x], r)
+@kernel(fastmath=CONTRACT)
+def pair_planar(
+    source: Planes, model: int, r: Rates, around: Around, end: int, target: Planes
+) -> None:
+    """Write the cells from 1 to `end` of a row of a plane."""
+    z, y = around[0], around[1]
+    for x in range(1, end):
+        bend_u = planar_bend(source, 0, around, x)
+        bend_v = planar_bend(source, 1, around, x)
+        u, v = source[0, z, y, x], source[1, z, y, x]
+        target[0, z, y, x], target[1, z, y, x] = pair_cell(model, u, v, bend_u, bend_v, r)
 
 
-@kernel
-def fitzhugh_nagumo_row(u: Row, w: Row, r: Rates, out_u: Row, out_w: Row) -> None:
-    """Turn a row's Laplacians, which `out_u` and `out_w` hold, into its next values."""
-    for x in range(u.size):
-        out_u[x], out_w[x] = fitzhugh_nagumo_cell(u[x], w[x], out_u[x], out_w[x], r)
+@kernel(fastmath=CONTRACT)
+def pair_solid(
+    source: Planes, model: int, r: Rates, around: Around, end: int, target: Planes
+) -> None:
+    """Write the cells from 1 to `end` of a row of a volume."""
+    z, y = around[0], around[1]
+    for x in range(1, end):
+        bend_u = solid_bend(source, 0, around, x)
+        bend_v = solid_bend(source, 1, around, x)
+        u, v = source[0, z, y, x], source[1, z, y, x]
+        target[0, z, y, x], target[1, z, y, x] = pair_cell(model, u, v, bend_u, bend_v, r)
 
 
 @kernel
 def pair_rows(
-    source: NDArray[np.float32],
+    source: Planes,
     model: int,
     rates: Row,
     codes: Numbers,
-    nothing: Row,
     start: int,
     stop: int,
-    target: NDArray[np.float32],
+    target: Planes,
 ) -> None:
     """Write the next values of both channels for rows start to stop.
-
-    Three short loops a row, all in the first-level cache: in one loop there would be more rows
-    than the compiler checks for overlap, and it would not vectorise.
 
     Parameters
     ----------
@@ -155,42 +214,63 @@ def pair_rows(
         As the cell functions take them.
     codes : ndarray of int64, shape (3, 2)
         As `boundary_codes` gives them.
-    nothing : ndarray of float32, shape (X,)
-        Zeros.
     start, stop : int
         Rows of Z × Y.
     target : ndarray of float32, shape of `source`
         Only these rows are written.
     """
-    height = source.shape[2]
+    _, depth, height, width = source.shape
     r = (rates[0], rates[1], rates[2], rates[3], rates[4], rates[5], rates[6])
     for row in range(start, stop):
         z, y = row // height, row % height
-        u, v = source[0, z, y], source[1, z, y]
-        out_u, out_v = target[0, z, y], target[1, z, y]
-        bend_rows(source[0], z, y, codes, nothing, out_u)
-        bend_rows(source[1], z, y, codes, nothing, out_v)
-        if model == GRAY_SCOTT:
-            gray_scott_row(u, v, r, out_u, out_v)
+        around = rows_around(z, y, depth, height, codes)
+        end = inner_end(around, width)
+        # Two loops, since a choice within one would keep it from being vectorised.
+        if depth > 1:
+            pair_solid(source, model, r, around, end, target)
         else:
-            fitzhugh_nagumo_row(u, v, r, out_u, out_v)
+            pair_planar(source, model, r, around, end, target)
+        pair_edge(source, model, r, codes, z, y, 0, target)
+        for x in range(end, width):
+            pair_edge(source, model, r, codes, z, y, x, target)
+
+
+@kernel(fastmath=CONTRACT)
+def fisher_planar(
+    source: Planes, plane: int, rates: Row, around: Around, end: int, target: Planes
+) -> None:
+    """Write the cells from 1 to `end` of a row of a plane."""
+    spread, growth, crowding = rates[0], rates[1], rates[2]
+    z, y = around[0], around[1]
+    for x in range(1, end):
+        bent, u = planar_bend(source, plane, around, x), source[plane, z, y, x]
+        target[plane, z, y, x] = fisher_cell(u, bent, spread, growth, crowding)
+
+
+@kernel(fastmath=CONTRACT)
+def fisher_solid(
+    source: Planes, plane: int, rates: Row, around: Around, end: int, target: Planes
+) -> None:
+    """Write the cells from 1 to `end` of a row of a volume."""
+    spread, growth, crowding = rates[0], rates[1], rates[2]
+    z, y = around[0], around[1]
+    for x in range(1, end):
+        bent, u = solid_bend(source, plane, around, x), source[plane, z, y, x]
+        target[plane, z, y, x] = fisher_cell(u, bent, spread, growth, crowding)
 
 
 @kernel
-def fisher_cell(u: float, bend_u: float, spread: float, growth: float, crowding: float) -> float:
-    """Return the next amount: dt·D, dt·r and dt·r / capacity are given."""
-    return settled(u + spread * bend_u + (growth - crowding * u) * u)
+def fisher_edge(
+    source: Planes, plane: int, rates: Row, codes: Numbers, z: int, y: int, x: int, target: Planes
+) -> None:
+    """Write a cell that may lie at a side."""
+    bent, u = bend_at(source, plane, z, y, x, codes), source[plane, z, y, x]
+    target[plane, z, y, x] = fisher_cell(u, bent, rates[0], rates[1], rates[2])
 
 
 @kernel
 def fisher_rows(
-    source: NDArray[np.float32],
-    rates: Row,
-    codes: Numbers,
-    nothing: Row,
-    start: int,
-    stop: int,
-    target: NDArray[np.float32],
+    source: Planes, rates: Row, codes: Numbers, start: int, stop: int, target: Planes
 ) -> None:
     """Write the next amounts of rows start to stop, counted through all planes.
 
@@ -199,14 +279,18 @@ def fisher_rows(
     source : ndarray of float32, shape (planes, Z, Y, X)
     rates : ndarray of float32, shape (3,)
         As `fisher_cell` takes them.
-    codes, nothing, start, stop, target
+    codes, start, stop, target
         As in `pair_rows`.
     """
     _, depth, height, width = source.shape
-    spread, growth, crowding = rates[0], rates[1], rates[2]
     for row in range(start, stop):
         plane, z, y = row // (depth * height), row // height % depth, row % height
-        centre, out = source[plane, z, y], target[plane, z, y]
-        bend_rows(source[plane], z, y, codes, nothing, out)
-        for x in range(width):
-            out[x] = fisher_cell(centre[x], out[x], spread, growth, crowding)
+        around = rows_around(z, y, depth, height, codes)
+        end = inner_end(around, width)
+        if depth > 1:
+            fisher_solid(source, plane, rates, around, end, target)
+        else:
+            fisher_planar(source, plane, rates, around, end, target)
+        fisher_edge(source, plane, rates, codes, z, y, 0, target)
+        for x in range(end, width):
+            fisher_edge(source, plane, rates, codes, z, y, x, target)

@@ -231,8 +231,7 @@ def fisher_kpp_steps(
 
         done = _on_gpu(fisher, grid.size, grid, (rates, codes), count)
     else:
-        nothing = np.zeros(grid.shape[-1], np.float32)
-        done = iterate(_rows(fisher_rows, rates, codes, nothing), grid, count)
+        done = iterate(_rows(fisher_rows, rates, codes), grid, count)
     return done.reshape(field.shape)
 
 
@@ -350,8 +349,7 @@ def _pair_steps(
 
         done = _on_gpu(pair, grid.size // 2, grid, (model, narrow, codes), steps)
     else:
-        nothing = np.zeros(grid.shape[-1], np.float32)
-        done = iterate(_rows(pair_rows, model, narrow, codes, nothing), grid, steps, together=2)
+        done = iterate(_rows(pair_rows, model, narrow, codes), grid, steps, together=2)
     return done.reshape(field.shape)
 
 
