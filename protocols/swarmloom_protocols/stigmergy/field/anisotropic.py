@@ -13,6 +13,7 @@ can be. The same split serves three dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from swarmloom_protocols.stigmergy.field.chemistry_grids import (
 __all__ = ["AnisotropicDiffusion", "anisotropic_steps", "largest_anisotropic_step"]
 
 Sides = Boundary | str | tuple[Boundary | str, Boundary | str]
-Boundaries = Sides | dict[str, Sides]
+Boundaries = Sides | Mapping[str, Sides]
 
 
 class AnisotropicDiffusion:

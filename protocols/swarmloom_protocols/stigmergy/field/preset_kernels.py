@@ -110,7 +110,7 @@ def solid_bend(field: Planes, plane: int, around: Around, x: int) -> float:
     """Return the Laplacian of a cell of a volume whose neighbours are all there."""
     z, y, _, _, below, above = around
     centre = field[plane, z, y, x]
-    upright = (field[plane, below, y, x] - centre) + (field[plane, above, y, x] - centre)
+    upright: float = (field[plane, below, y, x] - centre) + (field[plane, above, y, x] - centre)
     return planar_bend(field, plane, around, x) + upright
 
 
