@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
-from swarmloom.random_streams32 import uniform32, uniform_pair32
+from swarmloom.random_streams32 import uniform32, uniform_pair32, words32
+from swarmloom_protocols.stigmergy.walkers.levy import power_law
+from swarmloom_protocols.stigmergy.walkers.levy_kernels import flight_length
 
 HEADINGS = 256
 ASIDE = (0, 32, -32)
@@ -52,15 +54,15 @@ class World:
         most = float(F(self.given.wiggle / 360.0 * HEADINGS))
         return heading + math.floor((2.0 * float(chance) - 1.0) * most + 0.5)
 
-    def choose(self, i, chance, other):
+    def choose(self, i, chance, word):
         if self.carrying[i]:
             return self.wiggled(self.homeward(i), chance)
         if self.given.strategy == "levy":
             if self.flight[i] > 0:
                 self.flight[i] -= 1
                 return self.heading[i]
-            length = (1.0 - float(other)) ** (-1.0 / (self.given.flight_exponent - 1.0))
-            self.flight[i] = int(min(length, 2.0**20)) - 1
+            law = power_law(self.given.flight_exponent, 1.0, 2.0**20)
+            self.flight[i] = int(flight_length(word, law)) - 1
             return int(chance * F(HEADINGS))
         heading = self.heading[i]
         if self.given.strategy == "trail" and self.smell(self.places[i]) >= F(self.given.faintest):
@@ -68,7 +70,8 @@ class World:
         return self.wiggled(heading, chance)
 
     def move(self, i, step):
-        heading = self.choose(i, *uniform_pair32(self.seed, self.first_stream + i, step))
+        number = self.seed, self.first_stream + i, step
+        heading = self.choose(i, uniform_pair32(*number)[0], words32(*number)[1])
         place = self.ahead(i, heading)
         if self.cell(place):
             self.places[i] = place

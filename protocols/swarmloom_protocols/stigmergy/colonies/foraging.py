@@ -28,6 +28,7 @@ from swarmloom_protocols.stigmergy.colonies.foraging_kernels import (
     TRAIL,
     forage,
 )
+from swarmloom_protocols.stigmergy.walkers.levy import power_law
 
 __all__ = ["Foragers", "Harvest", "Strategy", "forage_worlds", "patches"]
 
@@ -38,6 +39,7 @@ Ints = NDArray[np.int32]
 CODES = {"correlated": CORRELATED, "levy": LEVY, "trail": TRAIL}
 STREAM_LIMIT = 1 << 32
 STEP_LIMIT = 1 << 31
+LONGEST_FLIGHT = 2.0**20
 # An ant's step takes about as long as this many elements of a long loop.
 ELEMENTS_PER_ANT = 32
 
@@ -55,7 +57,7 @@ class Foragers:
     wiggle : float
         Largest random turn of a step, in degrees up to 180; Lévy flights are straight.
     flight_exponent : float
-        μ > 1 of the Lévy flights' lengths.
+        μ of the Lévy flights' lengths, 1.01 to 64; lengths are 1 to 2²⁰ cells, in whole steps.
     mark : float
         Amount that an ant on its way home leaves on its cell in each step, above 0.
     evaporation : float
@@ -88,7 +90,7 @@ class Foragers:
         if self.ants < 1:
             raise InputError(f"ants is {self.ants}; allowed: at least 1")
         between("wiggle", self.wiggle, 0.0, 180.0)
-        positive("flight_exponent - 1", self.flight_exponent - 1.0)
+        power_law(self.flight_exponent, 1.0)
         positive("mark", self.mark, 1e6)
         between("evaporation", self.evaporation, 0.0, math.nextafter(1.0, 0.0))
         between("diffusion", self.diffusion, 0.0, 0.25)
@@ -227,7 +229,7 @@ class Worlds:
     places: Float32s
     ants: Ints
     cells: NDArray[np.int64]
-    chances: Float32s
+    words: NDArray[np.uint32]
     strategy: int
     trails: Float32s
     food: Ints
@@ -237,7 +239,7 @@ class Worlds:
     table: Float32s
     numbers: Float32s
     chemistry: Float32s
-    exponent: float
+    law: Float32s
     seed: int
     delivered: Ints
 
@@ -254,7 +256,7 @@ class Worlds:
             places=np.tile(np.array(middle, np.float32), (worlds, foragers.ants, 1)),
             ants=ants,
             cells=np.zeros((worlds, foragers.ants), np.int64),
-            chances=np.zeros((worlds, foragers.ants, 2), np.float32),
+            words=np.zeros((worlds, foragers.ants, 2), np.uint32),
             strategy=CODES[foragers.strategy],
             trails=np.zeros((worlds, 2, height, width), np.float32),
             food=ground.reshape(worlds, -1).copy(),
@@ -264,7 +266,7 @@ class Worlds:
             table=_headings(foragers.reach),
             numbers=np.array([wiggle, foragers.faintest], np.float32),
             chemistry=np.array([foragers.diffusion, kept, foragers.mark], np.float32),
-            exponent=-1.0 / (foragers.flight_exponent - 1.0),
+            law=power_law(foragers.flight_exponent, 1.0, LONGEST_FLIGHT),
             seed=seed,
             delivered=np.zeros((worlds, steps), np.int32),
         )
@@ -292,7 +294,7 @@ def _run_world(worlds: Worlds, world: int, first_stream: int) -> None:
         worlds.places[world],
         worlds.ants[world],
         worlds.cells[world],
-        worlds.chances[world],
+        worlds.words[world],
         worlds.strategy,
         worlds.trails[world],
         worlds.food[world],
@@ -302,7 +304,7 @@ def _run_world(worlds: Worlds, world: int, first_stream: int) -> None:
         worlds.table,
         worlds.numbers,
         worlds.chemistry,
-        worlds.exponent,
+        worlds.law,
         worlds.seed,
         first_stream,
         0,

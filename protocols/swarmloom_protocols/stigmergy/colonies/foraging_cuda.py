@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom.random_streams32 import uniform_pair32
+from swarmloom.random_streams32 import words32
 from swarmloom_protocols.stigmergy.colonies.foraging_kernels import (
     CARRYING,
     NOBODY,
@@ -32,7 +32,7 @@ Float32s = NDArray[np.float32]
 @kernel(
     "void(float32[:, :, ::1], int32[:, :, ::1], int64[:, ::1], int64, float32[:, :, :, ::1], int64,"
     " int32[:, ::1], int32[:, ::1], int32[:, ::1], float32[::1], float32[:, ::1], float32[::1],"
-    " float64, int64, int64)"
+    " float32[::1], int64, int64)"
 )
 def move(
     places: Float32s,
@@ -47,7 +47,7 @@ def move(
     nest: Float32s,
     table: Float32s,
     numbers: Float32s,
-    exponent: float,
+    law: Float32s,
     seed: int,
     step: int,
 ) -> None:
@@ -57,7 +57,7 @@ def move(
     if stream >= len(ants) * n_ants:
         return
     world, i = stream // n_ants, stream % n_ants
-    first, second = uniform_pair32(seed, stream, step)
+    first, second = words32(seed, stream, step)
     cell = move_ant(
         i,
         places[world],
@@ -67,7 +67,7 @@ def move(
         nest,
         table,
         numbers,
-        exponent,
+        law,
         first,
         second,
     )
@@ -154,9 +154,9 @@ def _launch(worlds: Worlds, on_gpu: dict[str, Any], step: int, parity: int, mark
     names = ("places", "ants", "cells")
     ants = [on_gpu[name] for name in names]
     goods = [on_gpu[name] for name in ("food", "marks", "claims")]
-    shared = [on_gpu[name] for name in ("nest", "table", "numbers")]
+    shared = [on_gpu[name] for name in ("nest", "table", "numbers", "law")]
     n_ants = worlds.cells.size
-    settings = (worlds.exponent, worlds.seed, step)
+    settings = (worlds.seed, step)
     move.launch(
         n_ants, *ants, worlds.strategy, on_gpu["trails"], parity, *goods, *shared, *settings
     )

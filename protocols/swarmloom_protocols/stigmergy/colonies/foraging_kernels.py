@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from swarmloom.denormals import flush_float32
 from swarmloom.jit import kernel
-from swarmloom.random_streams32 import uniform32, uniform_pair32
+from swarmloom.random_streams32 import SPARE_BITS, UNIT, uniform32, words32
+from swarmloom_protocols.stigmergy.walkers.levy_kernels import flight_length
 
 __all__ = [
     "CORRELATED",
@@ -41,7 +42,6 @@ HALF_TURN = FULL_TURN // 2
 LOOK_ASIDE = FULL_TURN // 8
 SECOND_HALF = 1 << 31
 NOBODY = np.iinfo(np.int32).max
-LONGEST_FLIGHT = 1 << 20
 # Columns of the ants' integers.
 HEADING, CARRYING, FLIGHT = 0, 1, 2
 HALF_CELL: Any = np.float32(0.5)
@@ -94,10 +94,8 @@ def _wiggled(heading: int, chance: float, wiggle: Any) -> int:
 
 
 @kernel
-def _flight_length(chance: float, exponent: float) -> int:
-    """Return a power-law length l ≥ 1, p(l) ~ l^−μ, by inversion; `exponent` is −1/(μ − 1)."""
-    length = math.exp(exponent * math.log(1.0 - float(chance)))
-    return int(min(length, LONGEST_FLIGHT))
+def _uniform(word: Any) -> Any:
+    return np.float32(word >> SPARE_BITS) * UNIT
 
 
 @kernel
@@ -110,9 +108,9 @@ def _searching_heading(
     trail: Float32s,
     table: Float32s,
     numbers: Float32s,
-    exponent: float,
-    first: float,
-    second: float,
+    law: Float32s,
+    chance: Any,
+    word: Any,
 ) -> int:
     """Choose where to search; `numbers` are wiggle and faintest trail followed."""
     heading = int(ants[i, HEADING])
@@ -120,11 +118,11 @@ def _searching_heading(
         if ants[i, FLIGHT] > 0:
             ants[i, FLIGHT] -= 1
             return heading
-        ants[i, FLIGHT] = _flight_length(second, exponent) - 1
-        return int(first * np.float32(FULL_TURN)) & HEADING_MASK
+        ants[i, FLIGHT] = int(flight_length(word, law)) - 1
+        return int(chance * np.float32(FULL_TURN)) & HEADING_MASK
     if strategy == TRAIL and _smell(trail, y, x) >= numbers[1]:
         heading = _uphill(trail, y, x, heading, table)
-    return _wiggled(heading, first, numbers[0])
+    return _wiggled(heading, chance, numbers[0])
 
 
 @kernel
@@ -137,7 +135,7 @@ def move_ant(
     nest: Float32s,
     table: Float32s,
     numbers: Float32s,
-    exponent: float,
+    law: Float32s,
     first: Any,
     second: Any,
 ) -> int:
@@ -161,18 +159,19 @@ def move_ant(
         (y, x) of a step in each heading, and of where an ant sniffs.
     numbers : ndarray of float32, shape (2,)
         Largest turn of a wiggle, in headings, and faintest trail followed.
-    exponent : float
-        −1/(μ − 1) of Lévy flights.
-    first, second : float32
-        Random numbers in [0, 1).
+    law : ndarray of float32, shape (6,)
+        Of the lengths of Lévy flights, as `flight_length` reads it.
+    first, second : uint32
+        Random words.
     """
+    chance = _uniform(first)
     y, x = places[i, 0], places[i, 1]
     if ants[i, CARRYING]:
         homeward = _homeward(y, x, nest, int(ants[i, HEADING]), table)
-        heading = _wiggled(homeward, first, numbers[0])
+        heading = _wiggled(homeward, chance, numbers[0])
     else:
         heading = _searching_heading(
-            ants, i, y, x, strategy, trail, table, numbers, exponent, first, second
+            ants, i, y, x, strategy, trail, table, numbers, law, chance, second
         )
     y, x = y + table[heading, 0], x + table[heading, 1]
     row, column = _cell_of(y), _cell_of(x)
@@ -292,7 +291,7 @@ def _step(
     places: Float32s,
     ants: Ints,
     cells: NDArray[np.int64],
-    chances: Float32s,
+    words: NDArray[np.uint32],
     strategy: int,
     trail: Float32s,
     food: Ints,
@@ -301,7 +300,7 @@ def _step(
     nest: Float32s,
     table: Float32s,
     numbers: Float32s,
-    exponent: float,
+    law: Float32s,
     seed: int,
     first_stream: int,
     step: int,
@@ -309,7 +308,7 @@ def _step(
     """Move all ants of one world, then let them settle; return the items delivered."""
     # By themselves, as vector instructions.
     for i in range(len(ants)):
-        chances[i, 0], chances[i, 1] = uniform_pair32(seed, first_stream + i, step)
+        words[i, 0], words[i, 1] = words32(seed, first_stream + i, step)
     for i in range(len(ants)):
         cell = move_ant(
             i,
@@ -320,9 +319,9 @@ def _step(
             nest,
             table,
             numbers,
-            exponent,
-            chances[i, 0],
-            chances[i, 1],
+            law,
+            words[i, 0],
+            words[i, 1],
         )
         cells[i] = cell
         if ants[i, CARRYING]:
@@ -345,7 +344,7 @@ def forage(
     places: Float32s,
     ants: Ints,
     cells: NDArray[np.int64],
-    chances: Float32s,
+    words: NDArray[np.uint32],
     strategy: int,
     trails: Float32s,
     food: Ints,
@@ -355,7 +354,7 @@ def forage(
     table: Float32s,
     numbers: Float32s,
     chemistry: Float32s,
-    exponent: float,
+    law: Float32s,
     seed: int,
     first_stream: int,
     first_step: int,
@@ -368,7 +367,7 @@ def forage(
     places : ndarray of float32, shape (ants, 2)
         As for `move_ant`, like `ants`, `nest`, `table` and `numbers`.
     cells : ndarray of int64, shape (ants,)
-        Scratch, like `chances` of float32, shape (ants, 2).
+        Scratch, like `words` of uint32, shape (ants, 2).
     strategy : int
         `CORRELATED`, `LEVY` or `TRAIL`; only `TRAIL` leaves a trail.
     trails : ndarray of float32, shape (2, height, width)
@@ -377,8 +376,8 @@ def forage(
         Items; zeros; `NOBODY`.
     chemistry : ndarray of float32, shape (3,)
         As for `spread_cell`.
-    exponent : float
-        −1/(μ − 1) of Lévy flights.
+    law : ndarray of float32, shape (6,)
+        Of the lengths of Lévy flights, as `flight_length` reads it.
     seed, first_stream, first_step : int
         Of the random numbers.
     delivered : ndarray of int32, shape (steps,)
@@ -390,7 +389,7 @@ def forage(
             places,
             ants,
             cells,
-            chances,
+            words,
             strategy,
             here,
             food,
@@ -399,7 +398,7 @@ def forage(
             nest,
             table,
             numbers,
-            exponent,
+            law,
             seed,
             first_stream,
             first_step + i,

@@ -103,7 +103,7 @@ def test_the_number_of_threads_and_of_other_worlds_changes_nothing():
         ({"strategy": "smell"}, "strategy"),
         ({"ants": 0}, "ants"),
         ({"wiggle": 181.0}, "wiggle"),
-        ({"flight_exponent": 1.0}, "flight_exponent"),
+        ({"flight_exponent": 1.0}, "exponent"),
         ({"mark": -1.0}, "mark"),
         ({"mark": np.inf}, "mark"),
         ({"evaporation": 1.0}, "evaporation"),
