@@ -9,7 +9,9 @@ from swarmloom.cuda import kernel, numba_cuda
 from swarmloom_protocols.stigmergy.walkers.sensing_kernels import (
     Float32Array,
     edges_of,
-    sense_reading,
+    interpolate,
+    perceptible,
+    sensor_place,
 )
 
 __all__ = ["sense"]
@@ -39,6 +41,6 @@ def sense(
         place = positions[0, i], positions[1, i], positions[2, i]
         ahead = headings[0, i], headings[1, i], headings[2, i]
         offset = ring[j, 0], ring[j, 1], ring[j, 2]
-        readings[channel, i, j] = sense_reading(
-            field, channel, place, ahead, offset, thresholds[channel], edges_of(box)
-        )
+        sensor = sensor_place(place, ahead, offset)
+        value = interpolate(field[channel], sensor, edges_of(box))
+        readings[channel, i, j] = perceptible(value, thresholds[channel])

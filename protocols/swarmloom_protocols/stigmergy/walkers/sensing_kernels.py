@@ -22,8 +22,8 @@ __all__ = [
     "norm",
     "perceive",
     "perceptible",
-    "sense_reading",
     "sense_walkers",
+    "sensor_place",
 ]
 
 Float32Array = NDArray[np.float32]
@@ -171,32 +171,12 @@ def perceptible(value: Any, threshold: Any) -> Any:
 
 
 @kernel
-def sense_reading(
-    field: Float32Array,
-    channel: int,
-    place: Vector,
-    ahead: Vector,
-    offset: Vector,
-    threshold: Any,
-    edges: Edges,
-) -> Any:
-    """Return the reading at an offset (z, left, ahead) from a walker.
-
-    Parameters
-    ----------
-    field : ndarray of float32, shape (planes, Z, Y, X)
-    channel : int
-    place, ahead : tuple of float32
-        Position and heading; a heading turns the sensors in the plane.
-    offset : tuple of float32
-    threshold : float32
-    edges : tuple
-    """
+def sensor_place(place: Vector, ahead: Vector, offset: Vector) -> Vector:
+    """Return the place at an offset (z, left, ahead) from a walker, which its heading turns."""
     rise, left, forth = offset
     y = place[1] + (forth * ahead[1] + left * ahead[2])
     x = place[2] + (forth * ahead[2] - left * ahead[1])
-    value = interpolate(field[channel], (place[0] + rise, y, x), edges)
-    return perceptible(value, threshold)
+    return place[0] + rise, y, x
 
 
 @kernel
@@ -213,15 +193,17 @@ def sense_walkers(
 ) -> None:
     """Write the readings of walkers `first` to `stop`, shape (planes, walkers, directions)."""
     edges = edges_of(box)
-    for i in range(first, stop):
-        place = positions[0, i], positions[1, i], positions[2, i]
-        ahead = headings[0, i], headings[1, i], headings[2, i]
-        for channel in range(field.shape[0]):
+    reach = ONE + norm((ring[0, 0], ring[0, 1], ring[0, 2]))
+    for channel in range(field.shape[0]):
+        plane = field[channel]
+        for i in range(first, stop):
+            place = positions[0, i], positions[1, i], positions[2, i]
+            ahead = headings[0, i], headings[1, i], headings[2, i]
+            clear = is_clear(place, reach, edges)
             for j in range(ring.shape[0]):
-                offset = ring[j, 0], ring[j, 1], ring[j, 2]
-                readings[channel, i, j] = sense_reading(
-                    field, channel, place, ahead, offset, thresholds[channel], edges
-                )
+                sensor = sensor_place(place, ahead, (ring[j, 0], ring[j, 1], ring[j, 2]))
+                value = _far_from_edges(plane, sensor) if clear else _at_edges(plane, sensor, edges)
+                readings[channel, i, j] = perceptible(value, thresholds[channel])
 
 
 @kernel
