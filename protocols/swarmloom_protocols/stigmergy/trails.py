@@ -40,8 +40,7 @@ IntArray = npt.NDArray[np.int64]
 BYTES_PER_TRAIL = 7 * 8
 
 _FIRST_ROOM = 16
-# Far from the largest float32, in which amounts are read.
-_LARGEST_AMOUNT = 1e30
+_LARGEST_AMOUNT = 1e30  # Far from the largest float32, in which amounts are read.
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,8 +350,7 @@ class TrailTable:
         triples = [(int(topic), expert, depositor) for topic in topics]
         slots = np.array([self._slots.get(triple, -1) for triple in triples], dtype=np.int64)
         left = 2.0 ** ((self._times[slots] - self._now) / self._half_life)
-        found: Float64Array = self._amounts[:, slots] * np.where(slots >= 0, left, 0.0)
-        return found
+        return np.multiply(self._amounts[:, slots], np.where(slots >= 0, left, 0.0))
 
     def crew_rate(self) -> float:
         """Return the success rate over everything, shrunk to the prior rate."""
