@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,8 +11,11 @@ from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive
 from swarmloom_protocols.stigmergy.field.deposits import cells_at, checked_amounts
 from swarmloom_protocols.stigmergy.field.diffusion import step_rates
+from swarmloom_protocols.stigmergy.field.gradient_fields import GradientKind, gradient_field
 from swarmloom_protocols.stigmergy.field.grid_field import GridField
 from swarmloom_protocols.stigmergy.field.metrics import sense_bytes, step_bytes
+from swarmloom_protocols.stigmergy.field.reaction_networks import ReactionNetwork
+from swarmloom_protocols.stigmergy.field.reactions import react
 from swarmloom_protocols.stigmergy.field.spectral_jump import jumped, powered
 
 __all__ = ["PheromoneField"]
@@ -226,6 +229,68 @@ class PheromoneField(GridField):
             with self.metrics.measure("advance", step_bytes(self._size()), grid.wait):
                 grid.write(powered(grid.read(), rates, self._codes, n))
             self._time += n * dt
+
+    # -- chemistry ------------------------------------------------------------------------------
+
+    def react(self, network: ReactionNetwork, time: float, **options: Any) -> None:
+        """Let reactions between channels run for a time in each cell; nothing else happens in it.
+
+        Parameters
+        ----------
+        network : ReactionNetwork
+            Its channels are looked up by name among the field's.
+        time : float
+            At least 0; the field's own time stands still, for `step` or `advance` moves it.
+        **options
+            Of `swarmloom_protocols.stigmergy.field.reactions.react`.
+
+        Raises
+        ------
+        InputError
+            A channel is not there, or an option is not allowed; the field is unchanged.
+        """
+        rows = [self._table.index(name) for name in network.channels]
+        with self._lock:
+            grid = self._settled()
+            with self.metrics.measure("react", step_bytes(self._size()), grid.wait):
+                values = grid.read().reshape(self._public_shape()).copy()
+                values[rows] = react(values[rows], network, time, device=self._device, **options)
+                grid.write(values.reshape(self._grid_shape()))
+
+    def gradient(
+        self,
+        kind: GradientKind | str = GradientKind.ATTRACTION,
+        *,
+        channel: int | str = 0,
+        layer: int = 0,
+        **options: Any,
+    ) -> Field:
+        """Return one of the six gradient fields of a layer.
+
+        Parameters
+        ----------
+        kind : GradientKind or str, optional
+            "attraction", "repulsion", "exploration", "exploitation", "convergence", "divergence".
+        channel : int or str, optional
+            Index or name.
+        layer : int, optional
+            Fourth coordinate.
+        **options
+            Of `swarmloom_protocols.stigmergy.field.gradient_fields.gradient_field`.
+
+        Returns
+        -------
+        ndarray of float32, shape (*shape, d)
+            For fields of two or three axes; per cell, not per length.
+        """
+        plane = self._plane(channel, layer)
+        with self._lock:
+            grid = self._settled()
+            amounts = grid.read()[plane].reshape(self._shape)
+            with self.metrics.measure("gradient", (1 + amounts.ndim) * amounts.nbytes, grid.wait):
+                return gradient_field(
+                    amounts, kind, boundaries=self._boundaries, device=self._device, **options
+                )
 
     def _step_rates(self, dt: float) -> Field:
         """Return the coefficients of a step for each plane."""

@@ -66,6 +66,7 @@ class GridField:
             reference_temperature=reference_temperature,
         )
         self._layers = _checked_layers(layers)
+        self._boundaries = boundaries
         self._codes = boundary_codes(boundaries)
         # An axis that is not there has no edge that anything could pass.
         self._codes[: 3 - len(self._shape)] = boundary_codes()[0]

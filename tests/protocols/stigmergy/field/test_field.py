@@ -8,6 +8,7 @@ import pytest
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.stigmergy.field.field import PheromoneField
+from swarmloom_protocols.stigmergy.field.reaction_networks import ReactionNetwork, parse_reactions
 
 
 def busy_field(**options):
@@ -187,3 +188,29 @@ def test_eight_threads_may_call_anything():
         list(pool.map(work, range(8)))
     assert field.mass() == pytest.approx(8 * 10 * 50 * 0.5, rel=1e-5)
     assert field.time == sum(10 * (1 + thread % 3 + 1) for thread in range(8))
+
+
+def test_channels_react_by_name():
+    field = PheromoneField((3, 4), ["waste", "food", "heat"], layers=2)
+    field.deposit([[1, 1], [2, 3]], [2.0, 1.0], channel="food", layer=1)
+    network = ReactionNetwork(("food", "waste"), parse_reactions("food -> waste", 0.5))
+    field.react(network, 3.0)
+    left = 3.0 * np.exp(-1.5)
+    assert field.mass("food") == pytest.approx(left, rel=1e-4)
+    assert field.mass("waste") == pytest.approx(3.0 - left, rel=1e-4)
+    assert (field.mass("heat"), field.time) == (0.0, 0.0)
+    assert field.amounts[0, 0].max() == 0.0
+    with pytest.raises(InputError, match="channel"):
+        field.react(ReactionNetwork(("fuel",), []), 1.0)
+
+
+def test_a_gradient_leads_uphill_and_sees_the_boundaries():
+    field = PheromoneField((4, 6), 2, boundaries={"x": "periodic"})
+    slope = np.zeros((2, 4, 6), np.float32)
+    slope[1] = 2.0 * np.arange(4)[:, None]
+    field.replace(slope)
+    vectors = field.gradient("attraction", channel=1)
+    assert vectors.shape == (4, 6, 2)
+    np.testing.assert_allclose(vectors[1:3], np.broadcast_to([2.0, 0.0], (2, 6, 2)), atol=1e-6)
+    field.deposit([[0, 5]], 3.0)
+    assert field.gradient("attraction", channel=0)[0, 0, 1] < 0.0
