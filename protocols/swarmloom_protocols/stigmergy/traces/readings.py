@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from math import exp2
 
 from swarmloom_protocols.stigmergy.traces.channels import Channel
 from swarmloom_protocols.stigmergy.traces.records import Cell, Reading
@@ -12,6 +13,9 @@ __all__ = ["EVERYBODY", "outcomes", "pooled", "reading"]
 
 # The entry of a trust mapping that stands for all agents that it does not name.
 EVERYBODY = "*"
+
+# A named tuple made as a plain one takes half the time.
+_new_reading = tuple.__new__
 
 
 def reading(
@@ -33,7 +37,8 @@ def reading(
     -------
     Reading
     """
-    value, evidence, last = 0.0, 0, -math.inf
+    value, evidence = 0.0, 0
+    last: float | None = None
     by_agent: dict[str, float] = {}
     limit, floor = channel.agent_cap, channel.floor
     half_life, ends = channel.half_life, channel.expires_after
@@ -46,7 +51,7 @@ def reading(
             if ends is not None and now - time > ends:
                 continue
             if half_life is not None:
-                amount *= math.exp2((time - now) / half_life)
+                amount *= exp2((time - now) / half_life)
         if amount < floor or not amount:
             continue
         by_agent[agent] = amount
@@ -54,12 +59,11 @@ def reading(
             amount = limit
         value += amount if weights is None else amount * _weight(weights, agent)
         evidence += count
-        if time > last:
+        if last is None or time > last:
             last = time
     if channel.cap is not None and value > channel.cap:
         value = channel.cap
-    # A named tuple made as a plain one, which takes half the time.
-    return tuple.__new__(Reading, (value, evidence, None if last == -math.inf else last, by_agent))
+    return _new_reading(Reading, (value, evidence, last, by_agent))
 
 
 def pooled(readings: Iterable[tuple[float, Reading]]) -> Reading:
