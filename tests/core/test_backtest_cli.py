@@ -300,6 +300,20 @@ def test_a_process_that_is_interrupted_ends_at_once(files):
     assert "Traceback" not in ended.stderr
 
 
+def test_a_plugin_that_was_taken_out_is_told_with_the_figures(files, capsys, monkeypatch):
+    monkeypatch.setenv("SWARMLOOM_PLUGINS__ENABLE", '["stigmergy"]')
+    monkeypatch.setenv("SWARMLOOM_PLUGINS__MAX_FAILURES", "1")
+
+    def broken(*_, **__):
+        raise RuntimeError("no trails today")
+
+    monkeypatch.setattr("swarmloom_plugins.stigmergy_trails.CrewTrails.rates", broken)
+    assert run("backtest", "answers.csv", "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["runs"][0]["plugins"]["stigmergy"] == "quarantined"
+    assert any("stigmergy was taken out" in n and "no trails today" in n for n in data["notes"])
+
+
 def test_patterns_complete():
     from swarmloom.cli.backtest import pattern_names
 

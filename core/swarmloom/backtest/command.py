@@ -18,6 +18,7 @@ from swarmloom.config import Settings, load_settings
 from swarmloom.errors import BudgetExceededError
 from swarmloom.ledger import Ledger
 from swarmloom.ledger.interruption import interruptible
+from swarmloom.plugin_records import PluginState
 from swarmloom.report import report_data, write_report
 from swarmloom.report.page import check_report, report_file
 
@@ -216,6 +217,7 @@ def as_data(request: Request, result: Backtest) -> dict[str, Any]:
                 "seconds": run.result.seconds,
                 "solvers": dict(run.solvers),
                 "budget_limit": run.limit or None,
+                "plugins": {one["name"]: str(one["state"]) for one in run.plugins},
             }
             for run in result.runs
         ],
@@ -238,13 +240,14 @@ def notes(result: Backtest, graded: float) -> list[str]:
     """
     told = any(run.stream.graded.any() for run in result.runs)
     lines = [
+        *_plugins_out(result),
         "Every call of the swarm is billed, those it makes to learn included. "
         + (
             f"It was told the right answers to {100 * graded:.3g} % of the items, each after it "
             "had answered."
             if told
             else "It was told no right answer."
-        )
+        ),
     ]
     if told:
         lines.append(
@@ -268,6 +271,17 @@ def notes(result: Backtest, graded: float) -> list[str]:
             "known to be good and cheap may be better alone."
         )
     return lines
+
+
+def _plugins_out(result: Backtest) -> list[str]:
+    """Warn of plugins that took no part to the end: figures without them are other figures."""
+    failed = {
+        record["name"]: next(iter(record["errors"]), "")
+        for run in result.runs
+        for record in run.plugins
+        if record["state"] == PluginState.QUARANTINED
+    }
+    return [f"Plugin {name} was taken out: {error}" for name, error in failed.items()]
 
 
 def report_on(
