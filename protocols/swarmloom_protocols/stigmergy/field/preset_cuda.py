@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom_protocols.stigmergy.field.preset_kernels import bend_at, fisher_cell, pair_cell
+from swarmloom_protocols.stigmergy.field.preset_kernels import (
+    bend_at,
+    fisher_cell,
+    pair_cell,
+    rows_around,
+)
 
 __all__ = ["fisher", "pair"]
 
@@ -27,11 +32,12 @@ def pair(
     i = cuda.grid(1)
     if i >= source.size // 2:
         return
-    height, width = source.shape[2], source.shape[3]
+    _, depth, height, width = source.shape
     x, y, z = i % width, i // width % height, i // (width * height)
     r = (rates[0], rates[1], rates[2], rates[3], rates[4], rates[5], rates[6])
-    bend_u = bend_at(source, 0, z, y, x, codes)
-    bend_v = bend_at(source, 1, z, y, x, codes)
+    around = rows_around(z, y, depth, height, codes)
+    bend_u = bend_at(source, 0, around, x, codes)
+    bend_v = bend_at(source, 1, around, x, codes)
     u, v = pair_cell(model, source[0, z, y, x], source[1, z, y, x], bend_u, bend_v, r)
     target[0, z, y, x] = u
     target[1, z, y, x] = v
@@ -51,6 +57,7 @@ def fisher(
     _, depth, height, width = source.shape
     x, y, z = i % width, i // width % height, i // (width * height) % depth
     plane = i // (width * height * depth)
-    bent = bend_at(source, plane, z, y, x, codes)
+    around = rows_around(z, y, depth, height, codes)
+    bent = bend_at(source, plane, around, x, codes)
     u = source[plane, z, y, x]
     target[plane, z, y, x] = fisher_cell(u, bent, rates[0], rates[1], rates[2])

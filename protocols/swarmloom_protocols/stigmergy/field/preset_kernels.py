@@ -24,6 +24,7 @@ __all__ = [
     "fisher_rows",
     "pair_cell",
     "pair_rows",
+    "rows_around",
 ]
 
 Row = NDArray[np.float32]
@@ -37,6 +38,7 @@ GRAY_SCOTT, FITZHUGH_NAGUMO = 0, 1
 # Products and sums may become one instruction; nothing is reordered.
 CONTRACT = frozenset({"contract"})
 # Of the narrower type, so that values keep theirs.
+FAINT: Any = np.float32(1e-15)
 FOUR: Any = np.float32(4.0)
 THIRD: Any = np.float32(1.0 / 3.0)
 
@@ -51,7 +53,9 @@ def gray_scott_cell(u: float, v: float, bend_u: float, bend_v: float, r: Rates) 
     What the reaction takes is at most what is there, so that no amount falls below 0.
     """
     fed = u + r[1] * bend_u + r[3] * (ONE - u)
-    turned = min(r[0] * u * v * v, max(fed, ZERO))
+    # What is fainter reacts with nothing that a float32 could tell; its square may be denormal.
+    active = v if v > FAINT else ZERO
+    turned = min(r[0] * u * active * active, max(fed, ZERO))
     left = v + r[2] * bend_v - r[4] * v
     return settled(fed - turned), settled(left + turned)
 
@@ -115,29 +119,6 @@ def solid_bend(field: Planes, plane: int, around: Around, x: int) -> float:
 
 
 @kernel
-def bend_at(field: Planes, plane: int, z: int, y: int, x: int, codes: Numbers) -> float:
-    """Return the Laplacian of any cell."""
-    _, depth, height, width = field.shape
-    left = neighbour(x, -1, width, codes[2, 0], codes[2, 1])
-    right = neighbour(x, 1, width, codes[2, 0], codes[2, 1])
-    south = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
-    north = neighbour(y, 1, height, codes[1, 0], codes[1, 1])
-    centre = field[plane, z, y, x]
-    before = field[plane, z, y, left] if left >= 0 else ZERO
-    after = field[plane, z, y, right] if right >= 0 else ZERO
-    low = field[plane, z, south, x] if south >= 0 else ZERO
-    high = field[plane, z, north, x] if north >= 0 else ZERO
-    bent = bend(low, before, centre, after, high)
-    if depth > 1:
-        below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
-        above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
-        low = field[plane, below, y, x] if below >= 0 else ZERO
-        high = field[plane, above, y, x] if above >= 0 else ZERO
-        bent += (low - centre) + (high - centre)
-    return bent
-
-
-@kernel
 def rows_around(z: int, y: int, depth: int, height: int, codes: Numbers) -> Around:
     """Return the indices of a row and of those around it, -1 for what is beyond open sides."""
     south = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
@@ -145,6 +126,25 @@ def rows_around(z: int, y: int, depth: int, height: int, codes: Numbers) -> Arou
     below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1]) if depth > 1 else z
     above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1]) if depth > 1 else z
     return z, y, south, north, below, above
+
+
+@kernel
+def bend_at(field: Planes, plane: int, around: Around, x: int, codes: Numbers) -> float:
+    """Return the Laplacian of any cell of the row that `around` belongs to."""
+    z, y, south, north, below, above = around
+    left = neighbour(x, -1, field.shape[3], codes[2, 0], codes[2, 1])
+    right = neighbour(x, 1, field.shape[3], codes[2, 0], codes[2, 1])
+    centre = field[plane, z, y, x]
+    before = field[plane, z, y, left] if left >= 0 else ZERO
+    after = field[plane, z, y, right] if right >= 0 else ZERO
+    low = field[plane, z, south, x] if south >= 0 else ZERO
+    high = field[plane, z, north, x] if north >= 0 else ZERO
+    bent = bend(low, before, centre, after, high)
+    if field.shape[1] > 1:
+        low = field[plane, below, y, x] if below >= 0 else ZERO
+        high = field[plane, above, y, x] if above >= 0 else ZERO
+        bent += (low - centre) + (high - centre)
+    return bent
 
 
 @kernel
@@ -158,12 +158,13 @@ def inner_end(around: Around, width: int) -> int:
 
 @kernel
 def pair_edge(
-    source: Planes, model: int, r: Rates, codes: Numbers, z: int, y: int, x: int, target: Planes
+    source: Planes, model: int, r: Rates, around: Around, x: int, codes: Numbers, target: Planes
 ) -> None:
     """Write a cell that may lie at a side."""
+    z, y = around[0], around[1]
     u, v = source[0, z, y, x], source[1, z, y, x]
-    bend_u = bend_at(source, 0, z, y, x, codes)
-    bend_v = bend_at(source, 1, z, y, x, codes)
+    bend_u = bend_at(source, 0, around, x, codes)
+    bend_v = bend_at(source, 1, around, x, codes)
     target[0, z, y, x], target[1, z, y, x] = pair_cell(model, u, v, bend_u, bend_v, r)
 
 
@@ -230,9 +231,9 @@ def pair_rows(
             pair_solid(source, model, r, around, end, target)
         else:
             pair_planar(source, model, r, around, end, target)
-        pair_edge(source, model, r, codes, z, y, 0, target)
+        pair_edge(source, model, r, around, 0, codes, target)
         for x in range(end, width):
-            pair_edge(source, model, r, codes, z, y, x, target)
+            pair_edge(source, model, r, around, x, codes, target)
 
 
 @kernel(fastmath=CONTRACT)
@@ -261,10 +262,11 @@ def fisher_solid(
 
 @kernel
 def fisher_edge(
-    source: Planes, plane: int, rates: Row, codes: Numbers, z: int, y: int, x: int, target: Planes
+    source: Planes, plane: int, rates: Row, around: Around, x: int, codes: Numbers, target: Planes
 ) -> None:
     """Write a cell that may lie at a side."""
-    bent, u = bend_at(source, plane, z, y, x, codes), source[plane, z, y, x]
+    z, y = around[0], around[1]
+    bent, u = bend_at(source, plane, around, x, codes), source[plane, z, y, x]
     target[plane, z, y, x] = fisher_cell(u, bent, rates[0], rates[1], rates[2])
 
 
@@ -291,6 +293,6 @@ def fisher_rows(
             fisher_solid(source, plane, rates, around, end, target)
         else:
             fisher_planar(source, plane, rates, around, end, target)
-        fisher_edge(source, plane, rates, codes, z, y, 0, target)
+        fisher_edge(source, plane, rates, around, 0, codes, target)
         for x in range(end, width):
-            fisher_edge(source, plane, rates, codes, z, y, x, target)
+            fisher_edge(source, plane, rates, around, x, codes, target)
