@@ -106,6 +106,9 @@ class SqliteBackend:
             (id_,) = connection.execute(_LOG_ONE, entry).fetchone()
             old = connection.execute(_FIND, place).fetchone()
             trail = _merged(old, channel, amount, time, id_, meta)
+            if old is None:
+                # Somebody may have restored a snapshot that lacks the channel.
+                _declare(connection, channel)
             connection.execute(_PUT, place + trail)
             if not id_ % _CUT_EVERY:
                 self._cut(connection, id_)
@@ -115,6 +118,8 @@ class SqliteBackend:
         """Add all deposits or none."""
         rows: list[_Encoded] = [(encoded(row[0]), *row[1:]) for row in deposits]
         with self._database.writing() as connection:
+            for channel in {row[1].name: row[1] for row in rows}.values():
+                _declare(connection, channel)
             first = _version(connection) + 1
             changed = _changed(connection, rows, first)
             connection.executemany(_PUT, [place + trail for place, trail in changed.items()])

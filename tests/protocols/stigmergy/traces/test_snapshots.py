@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.stigmergy.traces.memory import MemoryBackend
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
 
 
@@ -92,6 +93,28 @@ def test_a_follower_hears_of_all_that_is_restored(new_store):
     version, _ = store.changes()
     store.restore(store.snapshot())
     assert [row.key for row in store.changes(version)[1]] == ["old", "k"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_who_knew_a_channel_before_declares_it_again(kind, tmp_path):
+    if kind == "memory":
+        backend = MemoryBackend()
+        one, other = TraceStore(backend), TraceStore(backend)
+    else:
+        one, other = (TraceStore.open(tmp_path / "store.sqlite") for _ in range(2))
+    empty = one.snapshot()
+    one.channel("scent", half_life=60.0)
+    one.deposit("k", "scent", agent="a", now=0.0)
+    other.restore(empty)
+    one.deposit("k", "scent", agent="a", now=0.0)
+    other.restore(empty)
+    one.deposit_many([("k", "scent", "a", 2.0, 0.0)])
+    saved = other.snapshot()
+    assert [channel["half_life"] for channel in saved["channels"]] == [60.0]
+    other.restore(saved)
+    assert other.sense("k", "scent", now=60.0).value == 1.0
+    one.close()
+    other.close()
 
 
 def test_an_empty_snapshot_empties(store, new_store, clock):

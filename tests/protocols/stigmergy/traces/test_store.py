@@ -324,6 +324,17 @@ def test_a_file_takes_keys_that_can_be_written(tmp_path):
             store.deposit("k", "ok", agent="\ud800")
 
 
+def test_a_key_that_cannot_be_is_refused_by_readers(store):
+    store.deposit("k", "ok", agent="a")
+    for use in (
+        lambda: store.sense(["list"], "ok"),
+        lambda: store.sense({}, "ok", radius=0.5),
+        lambda: store.choose([["list"], "k"]),
+    ):
+        with pytest.raises(InputError, match="key"):
+            use()
+
+
 # -- many at once ----------------------------------------------------------------------------------
 
 
