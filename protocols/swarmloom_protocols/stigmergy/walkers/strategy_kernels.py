@@ -242,7 +242,7 @@ def _step(
     )
     # One draw and one sine for all kinds, for a GPU's compiler copies whatever is called twice.
     first, second, third, fourth = NO_WORD, NO_WORD, NO_WORD, NO_WORD
-    if kind in (DRIFT, FLY) or slope == ZERO or depth > 1:
+    if kind not in (SPIRAL, CENTRE) and (kind == DRIFT or slope == ZERO or depth > 1):
         first, second, third, fourth = draw(seed, i, number, depth)
     sine, cosine = sine_cosine(turns if kind == SPIRAL else turn_of(second))
     if kind == SPIRAL:
