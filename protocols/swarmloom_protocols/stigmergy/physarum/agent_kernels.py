@@ -5,8 +5,9 @@ of Physarum transport networks", Artificial Life 16 (2010) 127-153, written from
 Its rule that a cell holds one agent at most is left out, for it makes the result depend on the
 order of the agents.
 
-A block of 256 agents goes through passes over small buffers: the indices of the three cells, the
-values there, turn and move, deposits. All but the gathering and depositing are vector instructions.
+A block of 256 agents goes through passes over small buffers: the indices of the three cells, a
+block ahead so that memory can be asked for them, the values there, turn and move, deposits. All but
+the gathering and depositing are vector instructions.
 
 Positions are integers, 2⁻¹⁶ cells apart, and products become integers before they are added to
 one; elsewhere `product` keeps a product and a sum from being fused into one rounding. So CPU,
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 from swarmloom.random_streams32 import words32
+from swarmloom_protocols.stigmergy.field.prefetch import prefetch
 
 __all__ = [
     "BLOCK",
@@ -64,6 +66,8 @@ HEADING_STREAM = np.uint32(1 << 31)
 DIRECTION_SHIFT = np.uint32(22)
 # Counts of deposits are bytes; what one cannot hold goes to a list.
 FULL = 256
+# A trail of more cells does not fit into the second-level cache of most cores: a mebibyte.
+NEAR_CELLS = 1 << 18
 
 Fixed = Any
 Ints = NDArray[np.int32]
@@ -317,6 +321,20 @@ def _find_cells(agents: Agents, block: int, ground: Ground, bring: Any, cells: I
 
 
 @kernel
+def _look_out(agents: Agents, block: int, ground: Ground, periodic: bool, cells: Ints) -> None:
+    """Find the cells that a block will sense, a block ahead, and have far ones brought closer."""
+    if periodic:
+        _find_cells(agents, block, ground, wrap, cells)
+    else:
+        _find_cells(agents, block, ground, fold, cells)
+    if ground.trail.size <= NEAR_CELLS:
+        return
+    for sensor in range(3):
+        for i in range(BLOCK):
+            prefetch(ground.trail, cells[sensor, i])
+
+
+@kernel
 def _frame(frame: Ints) -> Any:
     return frame[0], frame[1], frame[2], frame[3], frame[4]
 
@@ -422,19 +440,21 @@ def advance_blocks(
     overflow : ndarray of int32, shape (agents / 256 + 2,)
         A length, then a cell for each 256 deposits that left its count at 0.
     """
-    cells, sensed = np.empty((4, BLOCK), np.int32), np.empty((3, BLOCK), np.float32)
+    buffers, sensed = np.empty((2, 4, BLOCK), np.int32), np.empty((3, BLOCK), np.float32)
     before = np.empty((2, BLOCK), np.int32)
     walled, periodic = ground.walls.size > 0, ground.frame[2] == 0 and ground.frame[3] == 0
+    if start < stop:
+        _look_out(agents, start, ground, periodic, buffers[start & 1])
     for block in range(start, stop):
+        cells = buffers[block & 1]
+        if block + 1 < stop:
+            _look_out(agents, block + 1, ground, periodic, buffers[(block + 1) & 1])
+        _gather(ground.trail, cells, sensed)
         if walled:
             _keep(agents.places, block, before)
         if periodic:
-            _find_cells(agents, block, ground, wrap, cells)
-            _gather(ground.trail, cells, sensed)
             _turn_and_move(agents, block, ground, step, wrap, kept_heading, sensed, cells)
         else:
-            _find_cells(agents, block, ground, fold, cells)
-            _gather(ground.trail, cells, sensed)
             _turn_and_move(agents, block, ground, step, fold, folded_heading, sensed, cells)
         if walled:
             _step_back(agents, block, ground, seed, step, before, cells)
