@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from swarmloom_protocols.stigmergy.traces.channels import Channel
@@ -254,6 +254,3 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of the file, if there is one."""
-
-
-Weights: TypeAlias = Mapping[str, float]
