@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft, signal
+from scipy import fft
 
 from swarmloom.device import Device
 from swarmloom.errors import InputError
@@ -128,10 +128,16 @@ def _spectrum(frames: Float32Array, second: ArrayLike | None) -> Complex64Array:
 
 
 def _level(frames: Float32Array) -> Float32Array:
-    """Return frames without their trends in time, scaled to deviations of 1."""
+    """Return frames without their means over time and the line from first to last, scaled to 1.
+
+    Random phases continue the last frame with the first. A step between them would spread over
+    all frequencies with phases that are not random (Theiler et al. 1992); least squares leave one.
+    """
     if is_constant(frames):
         return np.zeros_like(frames)
-    level = np.asarray(signal.detrend(frames, axis=0), np.float32)
+    moments = np.arange(len(frames), dtype=np.float32)[:, None, None]
+    level = frames - moments * ((frames[-1] - frames[0]) / np.float32(len(frames) - 1))
+    level -= level.mean(axis=0)
     deviation = float(level.std())
     return level / np.float32(deviation) if deviation > 0.0 else level
 
