@@ -139,7 +139,7 @@ def _level(frames: Float32Array) -> Float32Array:
     level = frames - moments * ((frames[-1] - frames[0]) / np.float32(len(frames) - 1))
     level -= level.mean(axis=0)
     deviation = float(level.std())
-    return level / np.float32(deviation) if deviation > 0.0 else level
+    return np.asarray(level / np.float32(deviation) if deviation > 0.0 else level)
 
 
 def _random_phases(spectrum: Complex64Array, rng: np.random.Generator) -> Complex64Array:
