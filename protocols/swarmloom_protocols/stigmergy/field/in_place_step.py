@@ -29,34 +29,62 @@ Field = NDArray[np.float32]
 
 # Cells of a piece: four of its copies fit into a first-level cache of 32 KB.
 PIECE = 512
+# Buffers of the band's northern neighbour and of zeros, beside the two that take turns.
+NORTH, ZEROS = 2, 3
 
 
 @kernel(fastmath=CONTRACT)
-def _step_piece(south: Field, centre: Field, north: Field, rates: Field, target: Field) -> None:
-    """Write the next values of a piece; only `centre` has `PAD` cells before its first."""
+def _step_piece(
+    rings: Field,
+    places: tuple[int, int, int],
+    northern: Field,
+    shift: int,
+    rates: Field,
+    layer: Field,
+    y: int,
+    begin: int,
+    end: int,
+) -> None:
+    """Copy what the piece begin to end of a row still needs and write its next values.
+
+    `places` are the rows of the southern neighbour and of the copy in `rings`, and that of the
+    northern neighbour in `northern`, whose cells are at `shift`. Views are made here alone: what
+    is handed from function to function has to be counted, at a cost that shows beside a piece.
+    """
     loss, rate_y, rate_x = rates[0], rates[2], rates[3]
-    for x in range(target.size):
+    south, centre = rings[places[0], PAD + begin :], rings[places[1], begin:]
+    north, row = northern[places[2], shift + begin :], layer[y, begin:end]
+    # The copy leads by a cache line, for each piece needs one cell of the next.
+    lead = PAD if begin else 0
+    fresh, copied = layer[y, begin + lead : end + PAD], rings[places[1], PAD + begin + lead :]
+    for x in range(fresh.size):
+        copied[x] = fresh[x]
+    for x in range(row.size):
         value = centre[PAD + x]
         flow = rate_x * second_difference(centre[PAD - 1 + x], value, centre[PAD + 1 + x])
         flow += rate_y * second_difference(south[x], value, north[x])
-        target[x] = next_value(value, flow, loss)
+        row[x] = next_value(value, flow, loss)
 
 
 @kernel
 def _step_row_in_place(
-    cells: Field, ahead: int, south: Field, centre: Field, north: Field, rates: Field, row: Field
+    cells: Field,
+    rings: Field,
+    places: tuple[int, int, int],
+    northern: Field,
+    shift: int,
+    rates: Field,
+    layer: Field,
+    y: int,
 ) -> None:
-    """Copy a row into `centre` and overwrite it; fetch what is at `ahead` of `cells` meanwhile."""
-    width = row.size
-    # The copy leads by a cache line, for each piece needs one cell of the next.
-    copy_row(row[:PAD], centre[PAD:])
+    """Overwrite a row; fetch the row after next from `cells` meanwhile."""
+    width = layer.shape[1]
+    ahead = (y + 2) * width
     for begin in range(0, width, PIECE):
         end = min(begin + PIECE, width)
         for index in range(ahead + begin, ahead + end, PAD):
             prefetch(cells, index)
-        if begin + PAD < width:
-            copy_row(row[begin + PAD : min(end + PAD, width)], centre[begin + 2 * PAD :])
-        _step_piece(south[begin:], centre[begin:], north[begin:], rates, row[begin:end])
+        _step_piece(rings, places, northern, shift, rates, layer, y, begin, end)
 
 
 @kernel
@@ -86,19 +114,21 @@ def step_band(
     rings : ndarray of float32, four of `row_buffers`
         The last one holds zeros.
     """
-    height, width = layer.shape
-    cells, nothing = layer.reshape(layer.size), rings[3, PAD : PAD + width]
+    height = len(layer)
+    cells = layer.reshape(layer.size)
     low, high = codes[1]
     copy_row(halo[0, 0], rings[(start + 1) % 2, PAD:])
+    copy_row(halo[1, 0], rings[NORTH, PAD:])
     for y in range(start, stop):
-        row, centre = layer[y], rings[y % 2]
-        inner = centre[PAD : PAD + width]
-        south, north = rings[(y + 1) % 2, PAD : PAD + width], halo[1, 0]
+        centre, south, north = y % 2, (y + 1) % 2, NORTH
         if y == 0 and low != PERIODIC:
-            south = nothing if low == ABSORBING else inner
+            south = ZEROS if low == ABSORBING else centre
+        if y + 1 == height and high != PERIODIC:
+            north = ZEROS if high == ABSORBING else centre
+        set_outer_ghosts(layer[y], rings[centre], codes[2, 0], codes[2, 1])
         if y + 1 < stop:
-            north = layer[y + 1]
-        elif y + 1 == height and high != PERIODIC:
-            north = nothing if high == ABSORBING else inner
-        set_outer_ghosts(row, centre, codes[2, 0], codes[2, 1])
-        _step_row_in_place(cells, (y + 2) * width, south, centre, north, rates, row)
+            places = south, centre, y + 1
+            _step_row_in_place(cells, rings, places, layer, 0, rates, layer, y)
+        else:
+            places = south, centre, north
+            _step_row_in_place(cells, rings, places, rings, PAD, rates, layer, y)
