@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from swarmloom.errors import InputError, StoreError
+from swarmloom.errors import InputError, StoreError, StoreLockedError
 from swarmloom.sqlite_files import SqliteKind, transaction
 from swarmloom_agents.seams import MemoryRecord, ScopeInfo
 from swarmloom_protocols.checks import positive
@@ -54,6 +54,7 @@ _FILE = SqliteKind(
     ),
     error=StoreError,
     ways_out="give TrailMemory another path",
+    locked_error=StoreLockedError,
 )
 # A memory that was never used and of middling importance is worth 1.
 _STRENGTH_PER_IMPORTANCE = 2.0

@@ -14,6 +14,7 @@ __all__ = [
     "NoExpertError",
     "PluginError",
     "StoreError",
+    "StoreLockedError",
     "SwarmloomError",
 ]
 
@@ -54,14 +55,8 @@ class StoreError(SwarmloomError):
     exit_code = 4
 
 
-class TraceStoreError(StoreError):
-    """A trace store's file cannot be read or written; what it held is left as it was."""
-
-    exit_code = 4
-
-
-class TraceStoreLockedError(TraceStoreError):
-    """Another process kept a trace store locked for longer than one was willing to wait."""
+class StoreLockedError(StoreError):
+    """Another process kept a file of traces or memories locked; nothing was changed."""
 
 
 class BudgetExceededError(SwarmloomError):

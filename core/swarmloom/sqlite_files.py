@@ -6,18 +6,26 @@ and an error of its own, raised with what is wrong and what to do.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from swarmloom.errors import SwarmloomError
 
-__all__ = ["SqliteKind", "transaction"]
+__all__ = ["SqliteKind", "Statement", "transaction"]
+
+Statement = tuple[str, tuple[Any, ...]]
 
 _PRIMARY_CODE = 0xFF
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_WAIT = "nothing was changed; wait for that one or stop it"
+_REPLACE = "move it away, or put a backup in its place"
+_CREATED_TABLE = re.compile(r"\s*CREATE TABLE (\w+)")
 _RETRY_INTERVAL = 0.02
 
 
@@ -58,6 +66,12 @@ class SqliteKind:
         What is raised for everything that goes wrong.
     ways_out : str
         What the user can do where the file cannot be written.
+    locked_error : type of SwarmloomError, optional
+        A more special one for files that another process keeps locked.
+    page_size : int, optional
+        Bytes of a page of a new file; SQLite's own by default.
+    log_pages : int, optional
+        Pages after which the write-ahead log is copied into the file; SQLite's own by default.
     """
 
     label: str
@@ -66,6 +80,9 @@ class SqliteKind:
     schema: tuple[str, ...]
     error: type[SwarmloomError]
     ways_out: str
+    locked_error: type[SwarmloomError] | None = None
+    page_size: int | None = None
+    log_pages: int | None = None
 
     @contextmanager
     def reported(self, name: str) -> Iterator[None]:
@@ -82,9 +99,12 @@ class SqliteKind:
             code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
             advice = _advice(code, self.ways_out)
             message = f"{advice} ({error})" if advice else str(error)
-            raise self.error(f"{self.label} {name}: {message}") from error
+            kind = self.error if code not in _LOCKED else self.locked_error or self.error
+            raise kind(f"{self.label} {name}: {message}") from error
 
-    def open(self, path: Path | None, timeout: float) -> sqlite3.Connection:
+    def open(
+        self, path: Path | None, timeout: float, *, first: Sequence[Statement] = ()
+    ) -> sqlite3.Connection:
         """Open a file, made when there is none.
 
         Parameters
@@ -93,6 +113,8 @@ class SqliteKind:
             None opens a private one in memory.
         timeout : float
             Seconds to wait for other processes' locks.
+        first : sequence of (str, tuple)
+            Statements with their values that complete a new file.
 
         Returns
         -------
@@ -113,7 +135,7 @@ class SqliteKind:
                 name, timeout=timeout, isolation_level=None, check_same_thread=False
             )
             try:
-                self._set_up(connection, name, timeout)
+                self._set_up(connection, name, timeout, first)
             except BaseException:
                 connection.close()
                 raise
@@ -175,23 +197,42 @@ class SqliteKind:
             reason = f"its folder cannot be made ({error.strerror or error})"
             raise self.error(f"{self.label} {path}: {reason}; {self.ways_out}") from error
 
-    def _set_up(self, connection: sqlite3.Connection, name: str, timeout: float) -> None:
-        with transaction(connection):
-            if not self._is_ours(connection, name):
-                for statement in self.schema:
-                    connection.execute(statement)
-                mark = int.from_bytes(self.mark, "big")
-                connection.execute(f"PRAGMA application_id = {mark}")
-                connection.execute(f"PRAGMA user_version = {self.version}")
+    def _set_up(
+        self,
+        connection: sqlite3.Connection,
+        name: str,
+        timeout: float,
+        first: Sequence[Statement],
+    ) -> None:
+        if self.log_pages is not None:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {self.log_pages}")
+        # Opening a file that is there waits for nobody who writes.
+        if not self._is_ours(connection, name):
+            self._make(connection, name, first)
         mode = _journal_mode(connection, time.monotonic() + timeout)
         # Where the file system cannot do WAL, only a full sync keeps the file safe.
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
 
+    def _make(self, connection: sqlite3.Connection, name: str, first: Sequence[Statement]) -> None:
+        if self.page_size is not None:
+            connection.execute(f"PRAGMA page_size = {self.page_size}")
+        with transaction(connection):
+            # Another process may have been faster.
+            if self._is_ours(connection, name):
+                return
+            for statement in self.schema:
+                connection.execute(statement)
+            for statement, values in first:
+                connection.execute(statement, values)
+            connection.execute(f"PRAGMA application_id = {int.from_bytes(self.mark, 'big')}")
+            connection.execute(f"PRAGMA user_version = {self.version}")
+
     def _is_ours(self, connection: sqlite3.Connection, name: str) -> bool:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not application and not version and not objects:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = {name for (name,) in rows}
+        if not application and not version and not tables:
             return False
         if application != int.from_bytes(self.mark, "big"):
             foreign = "this SQLite file belongs to another program"
@@ -201,19 +242,25 @@ class SqliteKind:
                 f"{self.label} {name}: written with schema {version}, this version of swarmloom "
                 f"reads {self.version}; upgrade swarmloom or use another file"
             )
+        if missing := self._tables() - tables:
+            lacks = f"the file is damaged, it lacks {', '.join(sorted(missing))}"
+            raise self.error(f"{self.label} {name}: {lacks}; {_REPLACE}")
         return True
+
+    def _tables(self) -> set[str]:
+        return {found[1] for text in self.schema if (found := _CREATED_TABLE.match(text))}
 
 
 def _advice(code: int, ways_out: str) -> str | None:
     return {
-        sqlite3.SQLITE_BUSY: "another process keeps it locked; wait for that one or stop it",
-        sqlite3.SQLITE_LOCKED: "another connection keeps it locked; wait for that one or stop it",
+        sqlite3.SQLITE_BUSY: f"another process keeps it locked; {_WAIT}",
+        sqlite3.SQLITE_LOCKED: f"another connection keeps it locked; {_WAIT}",
         sqlite3.SQLITE_FULL: "the disk is full; make room and go on",
         sqlite3.SQLITE_IOERR: "the disk cannot be read or written (full, or failing?)",
         sqlite3.SQLITE_READONLY: f"the file or its folder is read-only; {ways_out}",
         sqlite3.SQLITE_PERM: "access is not permitted; check the owner of the file and its folder",
         sqlite3.SQLITE_CANTOPEN: f"the file cannot be opened or made; {ways_out}",
-        sqlite3.SQLITE_CORRUPT: "the file is damaged; move it away, or put a backup in its place",
+        sqlite3.SQLITE_CORRUPT: f"the file is damaged; {_REPLACE}",
         sqlite3.SQLITE_NOTADB: "this is no SQLite file; move it away or use another path",
     }.get(code)
 

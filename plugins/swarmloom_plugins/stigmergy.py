@@ -260,7 +260,7 @@ class Stigmergy:
 
         Raises
         ------
-        TraceStoreError
+        StoreError
             If the shared store cannot be read.
         """
         with self._lock:

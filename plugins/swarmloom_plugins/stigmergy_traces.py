@@ -123,7 +123,7 @@ class CrewTraces:
 
         Raises
         ------
-        TraceStoreError
+        StoreError
             If the file cannot be written; it is tried again with the next ones.
         """
         self.begin(run)
@@ -141,7 +141,7 @@ class CrewTraces:
 
         Raises
         ------
-        TraceStoreError
+        StoreError
             If the file cannot be written.
         """
         key, agent = (lesson.topic, lesson.expert), f"{_MEMBER}:{self._process}:{by}"
@@ -167,7 +167,7 @@ class CrewTraces:
 
         Raises
         ------
-        TraceStoreError
+        StoreError
             If the file cannot be read.
         """
         version, rows = self._store.changes(self._version)

@@ -7,7 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from swarmloom.errors import ConfigurationError, TraceStoreError
+from swarmloom.errors import ConfigurationError, StoreError
 from swarmloom.events import EventKind
 from swarmloom.ledger import Ledger
 from swarmloom.types import Event, Task
@@ -254,13 +254,14 @@ def test_a_damaged_store_stops_the_start(path, tmp_path, content):
     assert (tmp_path / "traces.sqlite").read_bytes() == content
 
 
-def test_a_foreign_file_a_missing_folder_and_a_locked_store_stop_the_start(
+def test_a_foreign_file_an_impossible_folder_and_a_locked_store_stop_the_start(
     path, tmp_path, monkeypatch
 ):
     other = tmp_path / "other.sqlite"
     with sqlite3.connect(other) as foreign:
         foreign.execute("CREATE TABLE theirs (x)")
-    for wrong, message in ((other, "another program"), (tmp_path / "no" / "folder", "no/folder")):
+    impossible = other / "store.sqlite"
+    for wrong, message in ((other, "another program"), (impossible, "folder cannot be made")):
         with pytest.raises(ConfigurationError, match=message):
             swarm_with(str(wrong))
     swarm_with(path).close()
@@ -276,7 +277,7 @@ def test_a_foreign_file_a_missing_folder_and_a_locked_store_stop_the_start(
 
 def test_a_store_that_fails_in_the_middle_is_reported_and_the_run_goes_on(path, monkeypatch):
     def broken(*_, **__):
-        raise TraceStoreError("disk on fire")
+        raise StoreError("disk on fire")
 
     with swarm_with(path) as swarm:
         swarm.run(work(4), feedback=grades)
@@ -296,7 +297,7 @@ def test_what_could_not_be_written_is_written_later(path, monkeypatch):
         nonlocal left
         left -= 1
         if left == 0:
-            raise TraceStoreError("busy")
+            raise StoreError("busy")
         return written(store, deposits)
 
     monkeypatch.setattr(TraceStore, "deposit_many", busy_once)
@@ -311,7 +312,7 @@ def test_what_could_not_be_written_is_written_later(path, monkeypatch):
 def test_the_store_is_closed_with_the_swarm(path):
     swarm = swarm_with(path)
     swarm.close()
-    with pytest.raises(TraceStoreError, match="closed"):
+    with pytest.raises(StoreError, match="closed"):
         protocol_of(swarm).claim("t", "ann")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from swarmloom.errors import InputError, TraceStoreError
+from swarmloom.errors import InputError, StoreError
 from swarmloom_protocols.checks import positive
 from swarmloom_protocols.stigmergy.traces.arguments import finite, unfit
 from swarmloom_protocols.stigmergy.traces.channels import name
@@ -192,6 +192,6 @@ def _renew(claim: Claim, ttl: float, renewals: int, stop: threading.Event) -> No
         if stop.wait(ttl / _RENEWALS_PER_TTL):
             return
         # A store that cannot be reached now may be the next time.
-        with suppress(TraceStoreError):
+        with suppress(StoreError):
             if not claim.renew(ttl):
                 return

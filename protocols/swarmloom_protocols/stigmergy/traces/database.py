@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from swarmloom.errors import InputError, TraceStoreError, TraceStoreLockedError
+from swarmloom.errors import InputError, StoreError, StoreLockedError
+from swarmloom.sqlite_files import SqliteKind, transaction
 
 __all__ = ["Database"]
-
-_APPLICATION_ID = int.from_bytes(b"SWTR", "big")
-_SCHEMA_VERSION = 1
 
 # A commit writes whole pages and a deposit touches few bytes on each of four, so small ones make
 # it faster.
@@ -76,21 +73,18 @@ _SCHEMA = (
     "CREATE INDEX open_items ON items (board, place) WHERE result IS NULL",
     "INSERT INTO numbers VALUES ('token', 0), ('version', 0)",
 )
-_TABLES = {"numbers", "channels", "trails", "log", "items"}
 
-_ADVICE = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk cannot be read or written (full, or failing?)",
-    sqlite3.SQLITE_READONLY: "the file or its folder is read-only; make it writable, or use "
-    "another path",
-    sqlite3.SQLITE_PERM: "access is not permitted; check the owner of the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened or made; check the path and its owner",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged; move it away, or put a snapshot in its place",
-    sqlite3.SQLITE_NOTADB: "this is no SQLite file; move it away, or use another path",
-}
-_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_PRIMARY_CODE = 0xFF
-_RETRY_INTERVAL = 0.02
+_FILE = SqliteKind(
+    label="trace store",
+    mark=b"SWTR",
+    version=1,
+    schema=_SCHEMA,
+    error=StoreError,
+    ways_out="make it writable, or use another path",
+    locked_error=StoreLockedError,
+    page_size=_PAGE_SIZE,
+    log_pages=_LOG_PAGES,
+)
 
 
 class Database:
@@ -107,21 +101,18 @@ class Database:
 
     Raises
     ------
-    TraceStoreError
+    StoreError
         For a folder, a foreign or damaged file, a newer schema, or a file that cannot be written.
         It is left as it was.
     """
 
     def __init__(self, path: Path, timeout: float, log_size: int) -> None:
-        if path.is_dir():
-            raise TraceStoreError(f"trace store {path}: this is a folder; name a file in it")
-        self._path, self._timeout = path, timeout
+        self._path, self._timeout, self._log_size = path, timeout, log_size
         self._lock, self._fork_lock = threading.Lock(), threading.Lock()
         self._inherited: list[sqlite3.Connection] = []
         self._process = os.getpid()
         self._connection: sqlite3.Connection | None = None
-        with self._reported():
-            self._connection = self._opened(log_size)
+        self._connection = self._opened()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -145,14 +136,8 @@ class Database:
         """Give the connection for a transaction: all that the block writes, or nothing of it."""
         with self._reported(), self._own_lock():
             connection = self._current()
-            # IMMEDIATE waits for other writers at the start, where waiting is safe.
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(connection):
                 yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the connection; closing twice does nothing."""
@@ -173,107 +158,27 @@ class Database:
                 return
             if self._connection is not None:
                 self._inherited.append(self._connection)
-                self._connection = self._connected()
+                self._connection = self._opened()
             # A thread of the parent may have held it when the child was made.
             self._lock = threading.Lock()
             self._process = os.getpid()
 
     def _current(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise TraceStoreError(f"trace store {self._path}: it is closed; open it again")
+            raise StoreError(f"trace store {self._path}: it is closed; open it again")
         return self._connection
 
-    def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-        return connection
-
-    def _opened(self, log_size: int) -> sqlite3.Connection:
-        connection = self._connected()
-        try:
-            if not self._is_ours(connection):
-                self._make(connection, log_size)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _make(self, connection: sqlite3.Connection, log_size: int) -> None:
-        connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-        connection.execute("BEGIN IMMEDIATE")
-        # Another process may have been faster.
-        if not self._is_ours(connection):
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.execute("INSERT INTO numbers VALUES ('log_size', ?)", (log_size,))
-            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-        self._use_log(connection, time.monotonic() + self._timeout)
-
-    def _is_ours(self, connection: sqlite3.Connection) -> bool:
-        """Whether this is a store; False if the file is empty."""
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        tables = {name for (name,) in rows}
-        if not application and not version and not tables:
-            return False
-        if application != _APPLICATION_ID:
-            raise TraceStoreError(
-                f"trace store {self._path}: this SQLite file belongs to another program"
-            )
-        if version != _SCHEMA_VERSION:
-            raise TraceStoreError(
-                f"trace store {self._path}: written with schema {version}, this version of "
-                f"swarmloom reads {_SCHEMA_VERSION}; upgrade swarmloom or use another file"
-            )
-        if not tables >= _TABLES:
-            missing = ", ".join(sorted(_TABLES - tables))
-            raise TraceStoreError(
-                f"trace store {self._path}: the file is damaged, it lacks {missing}; move it away, "
-                "or put a snapshot in its place"
-            )
-        return True
-
-    @staticmethod
-    def _use_log(connection: sqlite3.Connection, deadline: float) -> None:
-        # SQLite's own waiting does not cover the switch to a write-ahead log, which needs the file
-        # for itself. The mode stays with the file.
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL").fetchone()
-                return
-            except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_INTERVAL)
+    def _opened(self) -> sqlite3.Connection:
+        kept = ("INSERT INTO numbers VALUES ('log_size', ?)", (self._log_size,))
+        return _FILE.open(self._path, self._timeout, first=[kept])
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
         """Name the file and say what to do about an error of SQLite."""
         try:
-            yield
-        except sqlite3.Error as error:
-            raise self._error(error) from error
+            with _FILE.reported(str(self._path)):
+                yield
         except UnicodeEncodeError as error:
             raise InputError(
                 f"{error.object!r} cannot be written; allowed: Unicode text"
             ) from error
-
-    def _error(self, error: sqlite3.Error) -> TraceStoreError:
-        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        if code in _LOCKED:
-            return TraceStoreLockedError(
-                f"trace store {self._path}: another process kept it locked for longer than "
-                f"{self._timeout:g} s; nothing was changed. Wait for that process or stop it, or "
-                "open the store with a longer timeout"
-            )
-        advice = _ADVICE.get(code)
-        return TraceStoreError(
-            f"trace store {self._path}: {f'{advice} ({error})' if advice else error}"
-        )

@@ -105,9 +105,9 @@ class TraceKeeper:
 
         Raises
         ------
-        TraceStoreError
+        StoreError
             If the file is damaged, foreign, of a newer version or not to be written;
-            `TraceStoreLockedError` if another process keeps it locked. It is left as it was.
+            `StoreLockedError` if another process keeps it locked. It is left as it was.
         """
         # Only those who keep a store in a file pay for SQLite's import.
         from swarmloom_protocols.stigmergy.traces.sqlite import SqliteBackend

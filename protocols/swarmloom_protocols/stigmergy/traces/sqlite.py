@@ -53,7 +53,7 @@ class SqliteBackend:
 
     Raises
     ------
-    TraceStoreError
+    StoreError
         If the file cannot be used; it is left as it was.
     """
 

@@ -12,7 +12,7 @@ from contextlib import closing
 
 import pytest
 
-from swarmloom.errors import SwarmloomError, TraceStoreError, TraceStoreLockedError
+from swarmloom.errors import StoreError, StoreLockedError, SwarmloomError
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
 
 
@@ -37,20 +37,22 @@ def plain(path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(TraceStoreError, match=f"{tmp_path}: this is a folder"):
+    with pytest.raises(StoreError, match=f"{tmp_path}: this is a folder"):
         TraceStore.open(tmp_path)
 
 
-def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(TraceStoreError, match="cannot be opened or made"):
-        TraceStore.open(tmp_path / "no" / "store.sqlite")
-    assert not (tmp_path / "no").exists()
+def test_a_missing_folder_is_made(tmp_path):
+    with TraceStore.open(tmp_path / "new" / "store.sqlite") as store:
+        store.deposit("k", "ok", agent="a")
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="its folder cannot be made"):
+        TraceStore.open(tmp_path / "file" / "store.sqlite")
 
 
 @pytest.mark.parametrize("content", [b"a text\n" * 300, b"SQLite format 3\0" + b"\1" * 4000])
 def test_another_kind_of_file_is_refused_and_kept(path, content):
     path.write_bytes(content)
-    with pytest.raises(TraceStoreError, match=r"no SQLite file|damaged"):
+    with pytest.raises(StoreError, match=r"no SQLite file|damaged"):
         TraceStore.open(path)
     assert path.read_bytes() == content
 
@@ -59,7 +61,7 @@ def test_another_programs_file_is_refused_and_kept(path):
     with plain(path) as connection:
         connection.execute("CREATE TABLE trails (mine TEXT)")
     content = path.read_bytes()
-    with pytest.raises(TraceStoreError, match=f"{path}: this SQLite file belongs to another"):
+    with pytest.raises(StoreError, match=f"{path}: this SQLite file belongs to another"):
         TraceStore.open(path)
     assert path.read_bytes() == content
 
@@ -68,7 +70,7 @@ def test_a_newer_schema_is_refused_and_kept(written):
     with plain(written) as connection:
         connection.execute("PRAGMA user_version = 2")
     content = written.read_bytes()
-    with pytest.raises(TraceStoreError, match=r"written with schema 2, this version .* reads 1"):
+    with pytest.raises(StoreError, match=r"written with schema 2, this version .* reads 1"):
         TraceStore.open(written)
     assert written.read_bytes() == content
 
@@ -76,7 +78,7 @@ def test_a_newer_schema_is_refused_and_kept(written):
 def test_a_store_that_lacks_a_table_is_refused(written):
     with plain(written) as connection:
         connection.execute("DROP TABLE log")
-    with pytest.raises(TraceStoreError, match="damaged, it lacks log"):
+    with pytest.raises(StoreError, match="damaged, it lacks log"):
         TraceStore.open(written)
 
 
@@ -95,7 +97,7 @@ def test_a_damaged_page_is_reported_and_nothing_is_changed(written):
             lambda: store.board("b").next("a", 1.0),
             store.snapshot,
         ):
-            with pytest.raises(TraceStoreError, match="the file is damaged; move it away"):
+            with pytest.raises(StoreError, match="the file is damaged; move it away"):
                 use()
     assert written.read_bytes() == bytes(content)
 
@@ -110,13 +112,13 @@ def test_a_closed_store_says_so(path):
     store = TraceStore.open(path)
     store.close()
     store.close()
-    with pytest.raises(TraceStoreError, match="closed; open it again"):
+    with pytest.raises(StoreError, match="closed; open it again"):
         store.deposit("k", "ok", agent="a")
 
 
 def test_errors_are_of_the_one_hierarchy():
-    assert issubclass(TraceStoreLockedError, TraceStoreError)
-    assert issubclass(TraceStoreError, SwarmloomError)
+    assert issubclass(StoreLockedError, StoreError)
+    assert issubclass(StoreError, SwarmloomError)
 
 
 @pytest.mark.parametrize("timeout", [-1.0, float("nan"), float("inf")])
@@ -141,7 +143,7 @@ def test_a_locked_store_is_reported_and_not_changed(written):
             lambda: store.restore(before),
             store.sweep,
         ):
-            with pytest.raises(TraceStoreLockedError, match=r"longer than 0\.05 s; nothing was"):
+            with pytest.raises(StoreLockedError, match="keeps it locked; nothing was changed"):
                 use()
         assert store.snapshot() == before
         assert store.sense(3, "ok").value == 1.0
@@ -181,7 +183,7 @@ def test_a_read_only_file_is_reported(tmp_path):
         TraceStore.open(path).close()
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         content = path.read_bytes()
-        with pytest.raises(TraceStoreError, match=r"read-only|cannot be opened"):
+        with pytest.raises(StoreError, match=r"read-only|cannot be opened"):
             TraceStore.open(path).deposit("k", "ok", agent="a")
         assert path.read_bytes() == content
     finally:
