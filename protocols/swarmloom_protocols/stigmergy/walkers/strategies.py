@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
@@ -33,7 +34,7 @@ Along = Literal["heading", "gradient"]
 LONGEST = 1e6
 
 
-class Strategy:
+class Strategy(ABC):
     """How walkers choose each step; one of the classes of this module.
 
     Attributes
@@ -47,6 +48,7 @@ class Strategy:
     kind: ClassVar[int]
     sensors: Sensors | None = None
 
+    @abstractmethod
     def settings(self, extent: int) -> Float32Array:
         """Return the numbers that its step reads.
 
@@ -55,7 +57,6 @@ class Strategy:
         extent : int
             Cells along the longest axis of the grid.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
