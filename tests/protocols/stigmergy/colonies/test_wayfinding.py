@@ -92,7 +92,8 @@ def test_paths_go_from_start_to_goal_by_allowed_moves():
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 7), st.integers(1, 7)),
-    st.sampled_from([0.0, 0.05, 0.3]),
+    # The naive reference solves for e^(−φ/ε), which has to stay far above the smallest float.
+    st.sampled_from([0.0, 0.2, 0.3]),
     st.sampled_from([4, 8]),
     st.booleans(),
 )
@@ -101,7 +102,7 @@ def test_fields_equal_the_naive_reference(seed, shape, smoothing, directions, un
     walls = rng.random(shape) < 0.3
     walls[0, 0] = False
     goals = np.argwhere(~walls)[: rng.integers(1, 3)]
-    costs = rng.uniform(1.0, 5.0, shape) if uneven else None
+    costs = rng.uniform(1.0, 4.0, shape) if uneven else None
     expected = naive.navigation_field(walls, goals, smoothing, costs, directions)
     for array in (walls, goals, costs):
         if array is not None:
