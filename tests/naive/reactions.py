@@ -85,10 +85,12 @@ def diffuse(field, coefficients, dt, codes):
     return field + dt * np.array(bent)
 
 
-def reaction_diffusion_steps(amounts, network, diffusion, dt, steps, codes):
+def reaction_diffusion_steps(amounts, network, diffusion, dt, steps, codes, evaporation=0.0):
     field = np.asarray(amounts, float)
+    kept = np.exp(-dt * np.broadcast_to(evaporation, len(field)))
+    kept = kept.reshape(-1, *[1] * (field.ndim - 1))
     for _ in range(steps):
         field = react(field, network, dt / 2).astype(float)
         twice = diffuse(diffuse(field, diffusion, dt, codes), diffusion, dt, codes)
-        field = react((field + twice) / 2, network, dt / 2).astype(float)
+        field = react(kept * (field + twice) / 2, network, dt / 2).astype(float)
     return field.astype(np.float32)

@@ -121,13 +121,24 @@ def naive_reacted(start, time):
     return naive_reactions.react(start, NETWORK, time)
 
 
+LOSSES = [0.5, 0.0, 0.1]
+
+
 def split(rng, size):
     return plane(rng, (size + 2) // 3, 3), [0.5, 0.1, 0.8], 0.1
 
 
 def split_steps(start, diffusion, dt, device="auto"):
     return reaction_diffusion_steps(
-        start, NETWORK, diffusion, dt, 2, SIDES, device, relative_tolerance=1e-6
+        start,
+        NETWORK,
+        diffusion,
+        dt,
+        2,
+        SIDES,
+        device,
+        relative_tolerance=1e-6,
+        evaporation=LOSSES,
     )
 
 
@@ -135,7 +146,7 @@ def naive_split_steps(start, diffusion, dt):
     if start.size == 0:
         return start
     codes = boundary_codes(SIDES)
-    return naive_reactions.reaction_diffusion_steps(start, NETWORK, diffusion, dt, 2, codes)
+    return naive_reactions.reaction_diffusion_steps(start, NETWORK, diffusion, dt, 2, codes, LOSSES)
 
 
 CASES = {

@@ -13,6 +13,7 @@ can be. The same split serves three dimensions.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,10 +35,18 @@ from swarmloom_protocols.stigmergy.field.chemistry_grids import (
     iterate_on_gpu,
 )
 
-__all__ = ["AnisotropicDiffusion", "anisotropic_steps", "largest_anisotropic_step"]
+__all__ = [
+    "AnisotropicDiffusion",
+    "DiffusionByTensor",
+    "anisotropic_steps",
+    "largest_anisotropic_step",
+]
 
 Sides = Boundary | str | tuple[Boundary | str, Boundary | str]
 Boundaries = Sides | Mapping[str, Sides]
+
+# Stencils of a tensor of each cell take four times the memory of a plane.
+MOST_KEPT = 4
 
 
 class AnisotropicDiffusion:
@@ -119,6 +128,31 @@ class AnisotropicDiffusion:
             anisotropic.launch(grid.size, source, *there, target)
 
         return iterate_on_gpu(launch, grid, steps)
+
+
+class DiffusionByTensor:
+    """Keeps the stencils of the latest tensors, which are known again by their values.
+
+    Parameters
+    ----------
+    boundaries : optional
+        As `boundary_codes` takes them.
+    """
+
+    def __init__(self, boundaries: Boundaries) -> None:
+        self._boundaries = boundaries
+        self._kept: dict[tuple[Any, ...], AnisotropicDiffusion] = {}
+
+    def of(self, tensor: ArrayLike, shape: tuple[int, ...]) -> AnisotropicDiffusion:
+        """Return the diffusion by a tensor on a grid; arguments are `AnisotropicDiffusion`'s."""
+        values = np.ascontiguousarray(tensor, np.float64)
+        key = shape, values.shape, hashlib.blake2b(values.data).digest()
+        found = self._kept.pop(key, None)
+        # The latest comes last.
+        self._kept[key] = found or AnisotropicDiffusion(values, shape, self._boundaries)
+        if len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return self._kept[key]
 
 
 def anisotropic_steps(

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 
-__all__ = ["ABSORBING", "PERIODIC", "REFLECTING", "Boundary", "boundary_codes", "neighbour"]
+__all__ = [
+    "ABSORBING",
+    "PERIODIC",
+    "REFLECTING",
+    "Boundary",
+    "boundary_codes",
+    "boundary_names",
+    "neighbour",
+]
 
 PERIODIC, REFLECTING, ABSORBING = 0, 1, 2
 AXES = ("z", "y", "x")
@@ -70,6 +78,15 @@ def boundary_codes(boundaries: Sides | Mapping[str, Sides] = "reflecting") -> ND
         if axis not in AXES:
             raise InputError(f"boundaries: axis {axis!r} is not one of 'z', 'y', 'x'")
     return np.array([_pair(axis, boundaries.get(axis, "reflecting")) for axis in AXES], np.int64)
+
+
+def boundary_names(codes: NDArray[np.int64]) -> dict[str, Sides]:
+    """Turn the codes of `boundary_codes` back into a mapping that it takes."""
+    kinds = {code: kind for kind, code in CODES.items()}
+    return {
+        axis: (kinds[low], kinds[high])
+        for axis, (low, high) in zip(AXES, codes.tolist(), strict=True)
+    }
 
 
 def _pair(axis: str, sides: Sides) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive
 from swarmloom_protocols.stigmergy.field.deposits import cells_at, checked_amounts
-from swarmloom_protocols.stigmergy.field.diffusion import step_rates
 from swarmloom_protocols.stigmergy.field.gradient_fields import GradientKind, gradient_field
-from swarmloom_protocols.stigmergy.field.grid_field import GridField
 from swarmloom_protocols.stigmergy.field.metrics import sense_bytes, step_bytes
-from swarmloom_protocols.stigmergy.field.reaction_networks import ReactionNetwork
-from swarmloom_protocols.stigmergy.field.reactions import react
+from swarmloom_protocols.stigmergy.field.reactive_field import ReactiveField
 from swarmloom_protocols.stigmergy.field.spectral_jump import jumped, powered
+
+if TYPE_CHECKING:
+    from swarmloom_protocols.stigmergy.patterns.pattern import Pattern
 
 __all__ = ["PheromoneField"]
 
@@ -29,7 +29,7 @@ MOST_WAITING = 1 << 22
 STEPS_WORTH_A_JUMP = 128
 
 
-class PheromoneField(GridField):
+class PheromoneField(ReactiveField):
     """Pheromones on a grid of one to three dimensions, with a fourth coordinate if wanted.
 
     Every public call may be made from several threads at once.
@@ -230,32 +230,7 @@ class PheromoneField(GridField):
                 grid.write(powered(grid.read(), rates, self._codes, n))
             self._time += n * dt
 
-    # -- chemistry ------------------------------------------------------------------------------
-
-    def react(self, network: ReactionNetwork, time: float, **options: Any) -> None:
-        """Let reactions between channels run for a time in each cell; nothing else happens in it.
-
-        Parameters
-        ----------
-        network : ReactionNetwork
-            Its channels are looked up by name among the field's.
-        time : float
-            At least 0; the field's own time stands still, for `step` or `advance` moves it.
-        **options
-            Of `swarmloom_protocols.stigmergy.field.reactions.react`.
-
-        Raises
-        ------
-        InputError
-            A channel is not there, or an option is not allowed; the field is unchanged.
-        """
-        rows = [self._table.index(name) for name in network.channels]
-        with self._lock:
-            grid = self._settled()
-            with self.metrics.measure("react", step_bytes(self._size()), grid.wait):
-                values = grid.read().reshape(self._public_shape()).copy()
-                values[rows] = react(values[rows], network, time, device=self._device, **options)
-                grid.write(values.reshape(self._grid_shape()))
+    # -- readings of a layer --------------------------------------------------------------------
 
     def gradient(
         self,
@@ -292,11 +267,44 @@ class PheromoneField(GridField):
                     amounts, kind, boundaries=self._boundaries, device=self._device, **options
                 )
 
-    def _step_rates(self, dt: float) -> Field:
-        """Return the coefficients of a step for each plane."""
-        evaporation = self._table.evaporation_at(self._temperature)
-        rates = step_rates(self._table.diffusion, evaporation, dt, self._spacing, len(self._shape))
-        return np.repeat(rates, self._layers, axis=0)
+    def detect(
+        self,
+        *,
+        rng: np.random.Generator,
+        channel: int | str = 0,
+        layer: int = 0,
+        **options: Any,
+    ) -> list[Pattern]:
+        """Find the patterns that a layer of a field of two axes shows.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Draws from the null models.
+        channel : int or str, optional
+            Index or name.
+        layer : int, optional
+            Fourth coordinate.
+        **options
+            Of `swarmloom_protocols.stigmergy.patterns.detection.detect`: `history` and `tracks`,
+            which waves, spirals and the patterns of walkers need, `kinds`, `level` and others.
+
+        Returns
+        -------
+        list of Pattern
+            In the order of `PatternKind`.
+
+        Raises
+        ------
+        InputError
+            The field has not two axes, a side is too short, or an option is not allowed.
+        """
+        from swarmloom_protocols.stigmergy.patterns.detection import detect
+
+        plane = self._plane(channel, layer)
+        with self._lock:
+            amounts = self._settled().read()[plane].reshape(self._shape).copy()
+        return detect(amounts, rng=rng, **options)
 
 
 def _count_of_steps(time: float, dt: float) -> int:

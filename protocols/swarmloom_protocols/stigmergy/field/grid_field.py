@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive
-from swarmloom_protocols.stigmergy.field.boundaries import Sides, boundary_codes
+from swarmloom_protocols.stigmergy.field.boundaries import Sides, boundary_codes, boundary_names
 from swarmloom_protocols.stigmergy.field.channels import PerChannel, channel_table
-from swarmloom_protocols.stigmergy.field.diffusion import largest_step
+from swarmloom_protocols.stigmergy.field.diffusion import largest_step, step_rates
 from swarmloom_protocols.stigmergy.field.host_grid import HostGrid
 from swarmloom_protocols.stigmergy.field.metrics import OperationMetrics, deposit_bytes
 from swarmloom_protocols.stigmergy.field.snapshots import checked_snapshot, sealed_snapshot
@@ -66,10 +66,10 @@ class GridField:
             reference_temperature=reference_temperature,
         )
         self._layers = _checked_layers(layers)
-        self._boundaries = boundaries
         self._codes = boundary_codes(boundaries)
         # An axis that is not there has no edge that anything could pass.
         self._codes[: 3 - len(self._shape)] = boundary_codes()[0]
+        self._boundaries = boundary_names(self._codes)
         self._spacing = _checked_spacing(spacing, len(self._shape))
         self._temperature = positive("temperature", temperature)
         self._table.evaporation_at(self._temperature)
@@ -264,6 +264,12 @@ class GridField:
                 self._grid.add(cells, amounts)
             self._waiting.clear()
         return self._grid
+
+    def _step_rates(self, dt: float) -> Field:
+        """Return the coefficients of a step for each plane."""
+        evaporation = self._table.evaporation_at(self._temperature)
+        rates = step_rates(self._table.diffusion, evaporation, dt, self._spacing, len(self._shape))
+        return np.repeat(rates, self._layers, axis=0)
 
     def _plane(self, channel: int | str, layer: int) -> int:
         if not 0 <= layer < self._layers:

@@ -38,13 +38,15 @@ def react(
         unfinished[i] += max(lanes[REMAINING, i], ZERO)
 
 
-@kernel("void(float32[:,:,:,::1], float32[:,:,:,::1])")
-def average(twice: NDArray[np.float32], amounts: NDArray[np.float32]) -> None:
-    """Replace amounts by the mean of themselves and of what they are two steps later."""
+@kernel("void(float32[:,:,:,::1], float32[::1], float32[:,:,:,::1])")
+def average(
+    twice: NDArray[np.float32], kept: NDArray[np.float32], amounts: NDArray[np.float32]
+) -> None:
+    """Replace amounts by a share of the mean of themselves and of what they are two steps later."""
     i = cuda.grid(1)
     if i < amounts.size:
         _, depth, height, width = amounts.shape
         x, y, z = i % width, i // width % height, i // (width * height) % depth
         plane = i // (width * height * depth)
-        mean = HALF * (amounts[plane, z, y, x] + twice[plane, z, y, x])
-        amounts[plane, z, y, x] = mean
+        both = amounts[plane, z, y, x] + twice[plane, z, y, x]
+        amounts[plane, z, y, x] = HALF * kept[plane] * both

@@ -4,12 +4,11 @@
 and error control per cell (`reaction_kernels` says how amounts stay ≥ 0 and what is conserved).
 `reaction_diffusion_steps` alternates it with diffusion (Strang, "On the construction and comparison
 of difference schemes", SIAM J. Numer. Anal. 5, 1968): half a step of reaction, a step of diffusion
-by Heun's method, half a step of reaction; of second order in dt.
+by Heun's method and of evaporation, half a step of reaction; of second order in dt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -127,7 +126,7 @@ def _integration(
 def reaction_diffusion_steps(
     amounts: ArrayLike,
     network: ReactionNetwork,
-    diffusion: Sequence[float],
+    diffusion: ArrayLike,
     dt: float = 0.1,
     steps: int = 1,
     boundaries: Boundaries = "reflecting",
@@ -135,8 +134,9 @@ def reaction_diffusion_steps(
     relative_tolerance: float = 1e-5,
     absolute_tolerance: float = 1e-7,
     most_steps: int = 10_000,
+    evaporation: ArrayLike | None = None,
 ) -> Field:
-    """Do steps of reaction and diffusion.
+    """Do steps of reaction, diffusion and evaporation.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def reaction_diffusion_steps(
         Amounts ≥ 0 of the network's channels in cells of side 1; not changed.
     network : ReactionNetwork
         What reacts.
-    diffusion : sequence of float
+    diffusion : array-like of float, shape (channels,)
         A coefficient ≥ 0 for each channel, in cells² per unit of time.
     dt : float, optional
         Time of a step, at most 1 / (2·axes·D) for the largest D.
@@ -156,6 +156,8 @@ def reaction_diffusion_steps(
         Where to compute; a GPU keeps the field from the first step to the last.
     relative_tolerance, absolute_tolerance, most_steps
         As in `react`.
+    evaporation : array-like of float, shape (channels,), optional
+        A rate k ≥ 0 for each channel, per unit of time; no modifier changes it. None by default.
 
     Returns
     -------
@@ -171,9 +173,10 @@ def reaction_diffusion_steps(
     field = checked_amounts(amounts)
     given = _integration(network, relative_tolerance, absolute_tolerance, most_steps)
     grid, codes = grid_view(field, len(network.channels)), boundary_codes(boundaries)
-    if len(diffusion) != len(network.channels):
-        raise InputError(f"diffusion: {len(diffusion)} coefficients, not {len(network.channels)}")
-    spread = np.array([between("diffusion", one, 0.0) for one in diffusion])
+    spread = _per_channel("diffusion", diffusion, network)
+    lost = np.zeros(len(spread))
+    if evaporation is not None:
+        lost = _per_channel("evaporation", evaporation, network)
     fastest = 2.0 * spread_axes(grid.shape[1:], codes) * spread.max()
     dt = checked_step(dt, 1.0 / fastest if fastest else 1e18)
     count, shares = checked_steps(steps), (dt * spread).astype(np.float32)
@@ -181,7 +184,17 @@ def reaction_diffusion_steps(
         return field.copy()
     on_gpu = resolve(device, size=field.size) == "cuda"
     split = _split_on_gpu if on_gpu else _split_on_cpu
-    return split(grid, np.float32(dt), count, given, shares, codes).reshape(field.shape)
+    kept = np.exp(-dt * lost).astype(np.float32)
+    return split(grid, np.float32(dt), count, given, shares, kept, codes).reshape(field.shape)
+
+
+def _per_channel(name: str, given: ArrayLike, network: ReactionNetwork) -> NDArray[np.float64]:
+    rates = np.asarray(given, np.float64)
+    if rates.shape != (len(network.channels),):
+        raise InputError(
+            f"{name}: shape {rates.shape}, not one of {len(network.channels)} channels"
+        )
+    return np.array([between(name, one, 0.0) for one in rates.tolist()])
 
 
 # -- CPU ----------------------------------------------------------------------------------------
@@ -206,7 +219,7 @@ def _refuse_unfinished(cell: int, most_steps: int) -> None:
 
 
 def _split_on_cpu(
-    grid: Field, dt: Any, steps: int, given: Integration, shares: Field, codes: Codes
+    grid: Field, dt: Any, steps: int, given: Integration, shares: Field, kept: Field, codes: Codes
 ) -> Field:
     nothing = np.zeros(grid.shape[-1], np.float32)
 
@@ -218,7 +231,7 @@ def _split_on_cpu(
     advance(dt / 2)
     for step in range(steps):
         field += iterate(rows, field, 2)
-        field *= np.float32(0.5)
+        field *= (np.float32(0.5) * kept)[:, None, None, None]
         # Half steps of reaction that follow each other are one.
         advance(dt if step < steps - 1 else dt / 2)
     return field
@@ -264,7 +277,7 @@ def _react_on_gpu(cells: Field, time: Any, given: Integration) -> Field:
 
 
 def _split_on_gpu(
-    grid: Field, dt: Any, steps: int, given: Integration, shares: Field, codes: Codes
+    grid: Field, dt: Any, steps: int, given: Integration, shares: Field, kept: Field, codes: Codes
 ) -> Field:
     from swarmloom.cuda import numba_cuda
     from swarmloom_protocols.stigmergy.field.perona_malik_cuda import perona_malik
@@ -273,13 +286,13 @@ def _split_on_gpu(
     library, cells = numba_cuda(), (len(grid), grid.size // len(grid))
     reaction, field = _GpuReaction(cells, given), library.to_device(grid)
     once, twice = (library.device_array(grid.shape, np.float32) for _ in range(2))
-    sides = library.to_device(shares), library.to_device(codes)
+    sides, left = (library.to_device(shares), library.to_device(codes)), library.to_device(kept)
     flat = field.reshape(cells)
     reaction.advance(flat, dt / 2)
     for step in range(steps):
         perona_malik.launch(grid.size, field, *PLAIN, *sides, once)
         perona_malik.launch(grid.size, once, *PLAIN, *sides, twice)
-        average.launch(grid.size, twice, field)
+        average.launch(grid.size, twice, left, field)
         reaction.advance(flat, dt if step < steps - 1 else dt / 2)
     reaction.check()
     done: Field = field.copy_to_host()

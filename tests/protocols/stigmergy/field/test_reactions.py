@@ -195,9 +195,10 @@ def test_split_steps_equal_the_naive_reference(seed, shape):
     start = rng.random(shape).astype(np.float32)
     sides = {"y": "absorbing", "x": ("reflecting", "absorbing"), "z": "periodic"}
     mixture = network("A + B <-> C", 2.0, 0.3, modifiers=[Inhibitor("C", 0.5)])
-    given = mixture, [0.5, 0.1, 0.8], 0.15, 2
-    end = reaction_diffusion_steps(start, *given, sides, relative_tolerance=1e-6)
-    expected = naive.reaction_diffusion_steps(start, *given, boundary_codes(sides))
+    given, lost = (mixture, [0.5, 0.1, 0.8], 0.15, 2), [0.5, 0.0, 0.1]
+    options = {"relative_tolerance": 1e-6, "evaporation": lost}
+    end = reaction_diffusion_steps(start, *given, sides, **options)
+    expected = naive.reaction_diffusion_steps(start, *given, boundary_codes(sides), lost)
     np.testing.assert_allclose(end, expected, rtol=1e-5, atol=2e-6)
 
 
@@ -309,7 +310,8 @@ def test_unusable_arguments_are_refused_and_amounts_stay(options, message):
     ("options", "message"),
     [
         ({"dt": 0.6}, r"dt is 0\.6; allowed: above 0, at most 0\.5"),
-        ({"diffusion": [0.5]}, "diffusion: 1 coefficients, not 3"),
+        ({"diffusion": [0.5]}, r"diffusion: shape \(1,\), not one of 3 channels"),
+        ({"evaporation": [0.1, 0.1, -0.1]}, r"evaporation is -0\.1"),
         ({"diffusion": [0.5, -1.0, 0.0]}, "diffusion is -1.0"),
         ({"amounts": np.ones((2, 4, 4))}, "shape"),
         ({"steps": -1}, "steps is -1"),
