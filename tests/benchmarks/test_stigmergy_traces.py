@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import nullcontext
 from itertools import count
 
 import numpy as np
@@ -45,7 +46,7 @@ def rate(work, operations=OPERATIONS):
 def report(benchmark, capsys, title, **values):
     benchmark.extra_info.update(values)
     shown = ", ".join(f"{name} {value:,.3g}" for name, value in values.items())
-    with capsys.disabled():
+    with capsys.disabled() if benchmark.enabled else nullcontext():
         print(f"\n{title}: {shown}")  # noqa: T201
 
 
