@@ -9,11 +9,11 @@ from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive
 from swarmloom_protocols.stigmergy.field.diffusion_kernels import (
+    PAD,
     aligned_zeros,
-    row_buffers,
-    step_volume,
 )
 from swarmloom_protocols.stigmergy.field.evaporation import lost_share
+from swarmloom_protocols.stigmergy.field.volume_step import step_volume
 from swarmloom_protocols.stigmergy.field.wavefront import Sweeper, steps_per_sweep
 
 __all__ = ["Stepper", "diffused", "largest_step", "step_rates"]
@@ -155,7 +155,8 @@ def _step_volume_over_threads(
     source: Field, rates: Field, codes: NDArray[np.int64], width: int, target: Field
 ) -> None:
     def some(start: int, stop: int) -> None:
-        step_volume(source, rates, codes, row_buffers(5, width), start, stop, target)
+        buffers = aligned_zeros((5 * (width + PAD) + PAD,))
+        step_volume(source, rates, codes, buffers, start, stop, target)
 
     map_bands(some, source.size // width, width)
 

@@ -1,4 +1,4 @@
-"""CPU kernels of one step: isotropic diffusion and evaporation in one pass.
+"""CPU kernels of one step of a plane: isotropic diffusion and evaporation in one pass.
 
 The explicit scheme (FTCS: forward in time, centred in space) on cells u with the share
 r = D·dt/h² of each axis,
@@ -21,13 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, PERIODIC, neighbour
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, PERIODIC
 from swarmloom_protocols.stigmergy.field.prefetch import prefetch
 
 __all__ = [
     "CONTRACT",
     "FLOOR",
     "PAD",
+    "PIECE",
+    "ZERO",
     "aligned_zeros",
     "copy_row",
     "fetch_row",
@@ -38,7 +40,6 @@ __all__ = [
     "set_outer_ghosts",
     "step_row",
     "step_row_ahead",
-    "step_volume",
 ]
 
 Row = NDArray[np.float32]
@@ -176,101 +177,3 @@ def step_row_ahead(
         for index in range(ahead + begin, ahead + end, PAD):
             prefetch(memory, index)
         step_row(rings, south, centre, north, begin, rates, target[begin:end])
-
-
-@kernel(fastmath=CONTRACT)
-def step_volume_row(
-    rows: NDArray[np.float32],
-    beside: tuple[int, int, int, int],
-    centre: Row,
-    rates: Row,
-    target: Row,
-) -> None:
-    """Write the next values of a row of a volume.
-
-    Parameters
-    ----------
-    rows : ndarray of float32, shape (n, at least X)
-    beside : (int, int, int, int)
-        Where in `rows` the neighbours are: low and high y, low and high z.
-    centre : ndarray of float32, of `row_buffers`
-        The row with its ghost cells.
-    rates : ndarray of float32, shape (4,)
-        Share lost, then D·dt/h² of z, y and x.
-    target : ndarray of float32, shape (X,)
-        Overwritten.
-    """
-    loss, rate_z, rate_y, rate_x = rates[0], rates[1], rates[2], rates[3]
-    south, north, below, above = (
-        rows[beside[0]],
-        rows[beside[1]],
-        rows[beside[2]],
-        rows[beside[3]],
-    )
-    for x in range(target.size):
-        here = centre[PAD + x]
-        flow = rate_x * second_difference(centre[PAD - 1 + x], here, centre[PAD + 1 + x])
-        flow += rate_y * second_difference(south[x], here, north[x])
-        flow += rate_z * second_difference(below[x], here, above[x])
-        target[x] = next_value(here, flow, loss)
-
-
-@kernel
-def _collect(
-    rows: NDArray[np.float32], beside: tuple[int, int, int, int], buffers: NDArray[np.float32]
-) -> None:
-    """Copy neighbours into the buffers 1 to 4; zeros for what is not there."""
-    width = rows.shape[1]
-    for k in range(4):
-        for x in range(width):
-            buffers[1 + k, x] = rows[beside[k], x] if beside[k] >= 0 else ZERO
-
-
-@kernel
-def step_volume(
-    source: NDArray[np.float32],
-    rates: NDArray[np.float32],
-    codes: NDArray[np.int64],
-    buffers: NDArray[np.float32],
-    start: int,
-    stop: int,
-    target: NDArray[np.float32],
-) -> None:
-    """Write the next values of the rows start to stop, counted through all planes.
-
-    Parameters
-    ----------
-    source : ndarray of float32, shape (planes, Z, Y, X)
-    rates : ndarray of float32, shape (planes, 4)
-        Share lost in the step, then D·dt/h² of z, y and x.
-    codes : ndarray of int64, shape (3, 2)
-        As `boundary_codes` gives them.
-    buffers : ndarray of float32, five of `row_buffers`
-    start, stop : int
-        Rows of planes × Z × Y.
-    target : ndarray of float32, shape of `source`
-        Only these rows are written.
-    """
-    planes, depth, height, width = source.shape
-    rows = source.reshape(planes * depth * height, width)
-    targets = target.reshape(planes * depth * height, width)
-    for row in range(start, stop):
-        y, z = row % height, row // height % depth
-        low_y = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
-        high_y = neighbour(y, 1, height, codes[1, 0], codes[1, 1])
-        low_z = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
-        high_z = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
-        beside = (
-            row + low_y - y if low_y >= 0 else -1,
-            row + high_y - y if high_y >= 0 else -1,
-            row + (low_z - z) * height if low_z >= 0 else -1,
-            row + (high_z - z) * height if high_z >= 0 else -1,
-        )
-        plane = rates[row // (depth * height)]
-        fetch_row(rows[row], codes[2, 0], codes[2, 1], buffers[0])
-        if min(beside) >= 0:
-            step_volume_row(rows, beside, buffers[0], plane, targets[row])
-        else:
-            # A choice between views of two arrays would cost more than these copies.
-            _collect(rows, beside, buffers)
-            step_volume_row(buffers, (1, 2, 3, 4), buffers[0], plane, targets[row])

@@ -68,6 +68,19 @@ def test_several_steps_in_a_sweep_are_single_steps_bit_by_bit_on_any_number_of_t
             np.testing.assert_array_equal(diffused(amounts, rates, codes, 11, device="cpu"), single)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 4, 600), (1, 4, 5, 1), (1, 5, 9, 130)], ids=str)
+def test_every_cell_of_a_periodic_volume_is_computed_alike(shape):
+    """Ends of rows, outer rows and layers give the same bits as what lies between."""
+    amounts = np.random.default_rng(3).random(shape, np.float32)
+    rates = np.array([[0.01, 0.1, 0.07, 0.12]] * shape[0], np.float32)
+    given = rates, boundary_codes("periodic"), 2
+    values = diffused(amounts, *given, device="cpu")
+    np.testing.assert_allclose(values, naive.diffused(amounts, *given), rtol=2e-6)
+    for axis in (1, 2, 3):
+        moved = diffused(np.roll(amounts, 1, axis), *given, device="cpu")
+        np.testing.assert_array_equal(moved, np.roll(values, 1, axis))
+
+
 def test_threads_change_no_bit_of_a_volume_or_of_a_large_plane():
     rng = np.random.default_rng(2)
     for shape, rate_z in (((1, 8, 300, 300), 0.1), ((1, 1, 1000, 1100), 0.0)):
