@@ -1,28 +1,31 @@
-"""Spiral dynamics: a phase that winds round a point which stays, far from any other such point."""
+"""Spiral dynamics: a phase that turns once round a place, evenly and far from it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
+from scipy import fft, signal
 
-from swarmloom.device import Device
 from swarmloom.errors import InputError
 from swarmloom_protocols.stigmergy.patterns.inputs import as_history, is_constant
 from swarmloom_protocols.stigmergy.patterns.null_models import check_draws, monte_carlo_p_value
 from swarmloom_protocols.stigmergy.patterns.pattern import Pattern, PatternKind
-from swarmloom_protocols.stigmergy.patterns.phase_charges import phase_charges
 
 __all__ = ["spiral_dynamics"]
 
 Float32Array = NDArray[np.float32]
 Complex64Array = NDArray[np.complex64]
 
-# A core may wander within a square of twice this and one cells.
-WANDER = 2
-TIE = 1e-6
-# The largest square that is looked at is half as wide as the frame.
-LARGEST_SHARE = 4
+SMALLEST_FRAME = 16
+# Rings lie between an eighth and a quarter of the smaller side about a place.
+RINGS = 8
+# A draw has to turn on this many of them, the smallest.
+DRAWN_RINGS = 6
+# Phases that turn on a half of a ring only, as at an axis of symmetry, give about a half.
+LEAST_EVENNESS = 0.7
+FEWEST_TURNS = 2
 
 
 def spiral_dynamics(
@@ -31,7 +34,6 @@ def spiral_dynamics(
     rng: np.random.Generator,
     second: ArrayLike | None = None,
     draws: int = 199,
-    device: Device = "auto",
 ) -> Pattern:
     """Test whether a spiral turns in the frames.
 
@@ -44,20 +46,19 @@ def spiral_dynamics(
         Draws from the null.
     second : array-like, shape (T, Y, X), optional
         A second channel that follows the first by a part of a turn, as an inhibitor does its
-        activator: the phase is then the angle between both. Without it, it is that of the
-        analytic signal in time.
+        activator: the phase is then the angle between both, and one turn is enough.
     draws : int, optional
         Draws from the null (at least 19).
-    device : {"auto", "cpu", "cuda"}, optional
-        Where charges are found.
 
     Returns
     -------
     Pattern
-        Strength is the charge about the core that is kept on average over time and over the
-        squares up to half the frame: 1 for one spiral in a quiet frame. Located at the core.
-        Parameters: charge (1 where the phase grows from x towards y, or −1), isolation (half the
-        side of the largest square with half a turn or more, in cells), period in frames.
+        Strength is how evenly the phase turns once round the core, on the worst of the rings
+        between an eighth and a quarter of the frame: 1 for one spiral in a quiet frame, and 0
+        where it would be below 0.7. Located at the core, which lies at least a quarter of the
+        frame from its edges. Parameters: charge (1 where the phase grows from x towards y, or
+        −1), isolation (radius in cells up to which the evenness is at least 0.7, 0 if there is
+        none), period in frames.
 
     Raises
     ------
@@ -66,127 +67,134 @@ def spiral_dynamics(
 
     Notes
     -----
-    Topological charge of the phase (Gray, Pertsov & Jalife 1998), averaged over time and summed
-    over squares about each place. The statistic is the mean over the squares' sizes of the
-    smallest charge up to that size, at the best place. Null: a stationary Gaussian field with the
-    same spectrum over space and time, by random phases. Waves of one frequency from all sides have
-    singularities that stay, too, but close to others of the opposite charge: what tells a spiral
-    is its isolation.
-    Random phases continue the last frame with the first. In short windows of slow fields the
-    p-value is somewhat too small for that: 0.075 of simulated null windows of 16 frames have 0.05.
+    The phase is that of the frames' transform in time at the strongest frequency, under a Hann
+    window. A spiral has a singularity of it (Gray, Pertsov & Jalife 1998). So have waves that
+    cross each other, but close to others of the opposite charge: what tells a spiral is the even
+    turn on wide rings, the length of the mean of exp(i(phase ∓ angle)).
+
+    Null: the frames' cosine modes are independent, and each is as likely as its negative. That is
+    so for Gaussian fields between reflecting boundaries, whatever their spectrum and their course
+    in time, which stays as it is: the draws give each mode a random sign, and the test is exact.
+    A frame cut from a larger field is smoother at its edges than such a sum of modes, and its
+    modes are not quite independent. Therefore draws only have to turn on the six smallest of the
+    eight rings, which can but raise the p-value.
     """
     frames = as_history(history)
-    if min(frames.shape[1:]) // LARGEST_SHARE <= WANDER + 1:
+    if min(frames.shape[1:]) < SMALLEST_FRAME:
         raise InputError(f"history: frames of {frames.shape[1:]} cells; at least 16 a side needed")
     check_draws(draws)
-    spectrum = _spectrum(frames, second)
-    if not np.abs(spectrum).max() > 0.0:
+    wave, period = _strongest_wave(_signal(frames, second), one_channel=second is None)
+    if not np.abs(wave).max() > 0.0:
         middle = (frames.shape[1] - 1) / 2.0, (frames.shape[2] - 1) / 2.0
         return Pattern(PatternKind.SPIRAL_DYNAMICS, 0.0, 1.0, middle, 0.0)
-    kept = _kept_charges(spectrum, device)
-    scores = np.abs(kept).mean(axis=0)
-    null = [
-        np.abs(_kept_charges(_random_phases(spectrum, rng), device)).mean(axis=0).max()
-        for _ in range(draws)
-    ]
-    y, x = _core(scores)
-    about = kept[:, y, x]
-    isolation = WANDER + float(np.count_nonzero(np.abs(about) >= 0.5))
+    rings = _Rings.of_frame(wave.shape)
+    turns = rings.turns(wave)
+    worst = turns.min(axis=0)
+    side, row, column = np.unravel_index(int(worst.argmax()), worst.shape)
+    evenness = float(worst[side, row, column])
+    even = np.logical_and.accumulate(turns[:, side, row, column] >= LEAST_EVENNESS)
+    isolation = float(rings.radii[even].max(initial=0.0))
     return Pattern(
         PatternKind.SPIRAL_DYNAMICS,
-        strength=float(scores[y, x]),
-        p_value=monte_carlo_p_value(float(scores[y, x]), null),
-        # The square's middle lies between its four cells.
-        location=(float(y) + 0.5, float(x) + 0.5),
+        strength=min(1.0, evenness) if evenness >= LEAST_EVENNESS else 0.0,
+        p_value=monte_carlo_p_value(evenness, _null(wave, rings.smallest(), rng, draws)),
+        location=(float(row + rings.margin), float(column + rings.margin)),
         extent=isolation,
-        parameters={
-            "charge": float(np.sign(about[0])),
-            "isolation": isolation,
-            "period": _period(spectrum),
-        },
+        parameters={"charge": 1.0 - 2.0 * float(side), "isolation": isolation, "period": period},
     )
 
 
-def _core(scores: Float32Array) -> tuple[int, int]:
-    """Return the middle of the places with the highest score: a square holds one core in many."""
-    best = np.argwhere(scores >= scores.max() - TIE)
-    near = best[np.abs(best - best[0]).max(axis=1) <= 2 * WANDER]
-    y, x = near[np.abs(near - near.mean(axis=0)).sum(axis=1).argmin()].tolist()
-    return y, x
-
-
-def _spectrum(frames: Float32Array, second: ArrayLike | None) -> Complex64Array:
-    """Return the transform of the complex signal whose angle is the phase, shape (T, Y, X)."""
-    if second is not None:
-        other = as_history(second)
-        if other.shape != frames.shape:
-            raise InputError(f"second: shape {other.shape}; allowed: {frames.shape}, as history")
-        return np.asarray(fft.fftn(_level(frames) + 1j * _level(other)), np.complex64)
-    spectrum = np.asarray(fft.fftn(_level(frames)), np.complex64)
-    # Half of the frequencies make the analytic signal, whose phase grows with time.
-    spectrum[(len(frames) + 1) // 2 :] = 0.0
-    spectrum[0] = 0.0
-    return spectrum
+def _signal(frames: Float32Array, second: ArrayLike | None) -> Float32Array | Complex64Array:
+    """Return the real or complex signal, shape (T, Y, X)."""
+    if second is None:
+        return _level(frames)
+    other = as_history(second)
+    if other.shape != frames.shape:
+        raise InputError(f"second: shape {other.shape}; allowed: {frames.shape}, as history")
+    return np.asarray(_level(frames) + 1j * _level(other), np.complex64)
 
 
 def _level(frames: Float32Array) -> Float32Array:
-    """Return frames without their means over time and the line from first to last, scaled to 1.
-
-    Random phases continue the last frame with the first. A step between them would spread over
-    all frequencies with phases that are not random (Theiler et al. 1992); least squares leave one.
-    """
+    """Return frames without their straight trends in time, scaled to a deviation of 1."""
     if is_constant(frames):
         return np.zeros_like(frames)
-    moments = np.arange(len(frames), dtype=np.float32)[:, None, None]
-    level = frames - moments * ((frames[-1] - frames[0]) / np.float32(len(frames) - 1))
+    scaled = frames / np.abs(frames).max()
+    # Cells that stay must not leave the rounding of a fit behind.
+    level = scaled - scaled[0]
     level -= level.mean(axis=0)
+    moments = np.arange(len(frames), dtype=np.float32)[:, None, None]
+    moments -= moments.mean()
+    level -= moments * ((moments * level).sum(axis=0) / np.square(moments).sum())
     deviation = float(level.std())
     return np.asarray(level / np.float32(deviation) if deviation > 0.0 else level)
 
 
-def _random_phases(spectrum: Complex64Array, rng: np.random.Generator) -> Complex64Array:
-    turns = rng.random(spectrum.shape, np.float32) * np.float32(2.0 * np.pi)
-    drawn = np.empty_like(spectrum)
-    np.cos(turns, out=drawn.real)
-    np.sin(turns, out=drawn.imag)
-    drawn *= spectrum
-    return drawn
+def _strongest_wave(
+    values: Float32Array | Complex64Array, *, one_channel: bool
+) -> tuple[Complex64Array, float]:
+    """Return the amplitudes at the strongest frequency, shape (Y, X), and its period in frames.
 
-
-def _kept_charges(spectrum: Complex64Array, device: Device) -> Float32Array:
-    """Return the signed charge kept up to each size of square about each place.
-
-    Returns
-    -------
-    ndarray of float32, shape (R, Y − 1, X − 1)
-        For the r-th size the smallest mean charge of the sizes up to it, at most 1; 0 from the
-        size on at which the sign changes or the square leaves the frame.
+    A real signal's lowest frequency is mixed with its own mirror image under the window.
     """
-    phases = np.angle(fft.ifftn(spectrum))
-    charges = phase_charges(phases, device=device).mean(axis=0, dtype=np.float32)
-    totals = np.pad(charges.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    radii = range(WANDER, min(spectrum.shape[1:]) // LARGEST_SHARE)
-    sums = np.stack([_square_sums(totals, radius) for radius in radii])
-    same_sign = np.cumprod(np.sign(sums) == np.sign(sums[0]), axis=0, dtype=np.int8)
-    smallest = np.minimum.accumulate(np.minimum(np.abs(sums), 1.0), axis=0)
-    return np.asarray(np.sign(sums[0]) * smallest * same_sign, np.float32)
-
-
-def _square_sums(totals: Float32Array, radius: int) -> Float32Array:
-    """Return the sum over the square of 2 · radius + 1 about each place; 0 where it leaves.
-
-    `totals` are the sums over all places above and to the left, shape (Y, X).
-    """
-    side = 2 * radius + 1
-    sums = np.zeros((totals.shape[0] - 1, totals.shape[1] - 1), np.float32)
-    upper = totals[:-side, side:] - totals[:-side, :-side]
-    lower = totals[side:, side:] - totals[side:, :-side]
-    np.subtract(lower, upper, out=sums[radius:-radius, radius:-radius])
-    return sums
-
-
-def _period(spectrum: Complex64Array) -> float:
-    """Return the frames of one turn at the strongest frequency."""
+    n_frames = len(values)
+    window = signal.windows.hann(n_frames, sym=False).astype(np.float32)
+    spectrum = fft.fft(values * window[:, None, None], axis=0)
     energy = np.sum(np.abs(spectrum) ** 2, axis=(1, 2))
     energy[0] = 0.0
-    return float(1.0 / abs(fft.fftfreq(len(spectrum))[int(energy.argmax())]))
+    if one_channel:
+        energy[:FEWEST_TURNS] = energy[n_frames // 2 :] = 0.0
+    strongest = int(energy.argmax())
+    cycles = min(strongest, n_frames - strongest)
+    return np.asarray(spectrum[strongest], np.complex64), n_frames / max(cycles, 1)
+
+
+@dataclass(frozen=True)
+class _Rings:
+    """Rings about every place that is `margin` cells from the edges.
+
+    Attributes
+    ----------
+    radii : ndarray of float64, shape (R,)
+        In cells, ascending.
+    kernels : ndarray of complex64, shape (R, 2, Y, X)
+        Transforms of the mean over each ring against a turn of charge 1 and −1.
+    margin : int
+        In cells.
+    """
+
+    radii: NDArray[np.float64]
+    kernels: Complex64Array
+    margin: int
+
+    @classmethod
+    def of_frame(cls, shape: tuple[int, ...]) -> _Rings:
+        smaller = min(shape)
+        radii = np.linspace(smaller / 8, smaller // 4, RINGS)
+        y, x = np.meshgrid(*(fft.fftfreq(side, 1.0 / side) for side in shape), indexing="ij")
+        weights = np.maximum(1.0 - np.abs(np.hypot(y, x) - radii[:, None, None]), 0.0)
+        weights /= weights.sum(axis=(1, 2), keepdims=True)
+        turn = np.exp(1j * np.arctan2(y, x))
+        means = weights[:, None] * np.stack((turn, turn.conj()))
+        kernels = np.conj(fft.fft2(means)).astype(np.complex64)
+        return cls(radii, kernels, smaller // 4)
+
+    def smallest(self) -> _Rings:
+        return _Rings(self.radii[:DRAWN_RINGS], self.kernels[:DRAWN_RINGS], self.margin)
+
+    def turns(self, wave: Complex64Array) -> Float32Array:
+        """Return how evenly the phase turns, in [0, 1]: rings × charges × places."""
+        sizes = np.maximum(np.abs(wave), np.finfo(np.float32).tiny)
+        means = np.abs(fft.ifft2(fft.fft2(wave / sizes) * self.kernels, workers=1))
+        inner = slice(self.margin, -self.margin)
+        return np.asarray(means[..., inner, inner], np.float32)
+
+
+def _null(wave: Complex64Array, rings: _Rings, rng: np.random.Generator, draws: int) -> list[float]:
+    """Return the draws' evenness on the worst ring at the best place."""
+    modes = fft.dctn(wave, norm="ortho")
+    null = []
+    for _ in range(draws):
+        signs = rng.integers(0, 2, modes.shape, np.int8) * np.float32(2.0) - np.float32(1.0)
+        drawn = np.asarray(fft.idctn(modes * signs, norm="ortho"), np.complex64)
+        null.append(float(rings.turns(drawn).min(axis=0).max()))
+    return null

@@ -121,3 +121,20 @@ def coloured_history(rng, frames=16, side=32, width=2.0, memory=1.5):
     white = rng.standard_normal((3 * frames, 2 * side, 2 * side))
     field = ndimage.gaussian_filter(white, (memory, width, width), mode="wrap")
     return field[frames : 2 * frames, :side, :side]
+
+
+def closed_history(rng, frames=16, side=32, width=2.0, memory=1.5):
+    """A Gaussian field between reflecting boundaries, of which nothing is cut off in space."""
+    white = rng.standard_normal((3 * frames, side, side))
+    modes = ("wrap", "reflect", "reflect")
+    return ndimage.gaussian_filter(white, (memory, width, width), mode=modes)[frames : 2 * frames]
+
+
+def crossing_waves(rng, frames=16, side=32, waves=40, period=6.0):
+    """Waves of one frequency from all sides: their singularities stay where they are."""
+    angles, starts = rng.uniform(0, 2 * np.pi, (2, waves))
+    numbers = 2j * np.pi * rng.normal(0.15, 0.02, waves)[:, None] * np.arange(side)
+    along_y, along_x = (np.exp(numbers * turn(angles)[:, None]) for turn in (np.sin, np.cos))
+    heights = rng.standard_normal(waves) * np.exp(1j * starts)
+    turns = np.exp(-2j * np.pi * np.arange(frames) / period)[:, None, None]
+    return (turns * np.einsum("k,ky,kx->yx", heights, along_y, along_x)).real
