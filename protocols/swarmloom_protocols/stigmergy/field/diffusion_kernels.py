@@ -38,8 +38,7 @@ __all__ = [
     "second_difference",
     "set_ghosts",
     "set_outer_ghosts",
-    "step_row",
-    "step_row_ahead",
+    "step_two_rows",
 ]
 
 Row = NDArray[np.float32]
@@ -114,9 +113,15 @@ def set_outer_ghosts(row: Row, padded: Row, low: int, high: int) -> None:
 
 
 @kernel
-def set_ghosts(padded: Row, width: int, low: int, high: int) -> None:
-    """Write the ghost cells of a row that is in its buffer already."""
-    set_outer_ghosts(padded[PAD : PAD + width], padded, low, high)
+def set_ghosts(rings: NDArray[np.float32], place: int, width: int, low: int, high: int) -> None:
+    """Write the ghost cells of a row that is in a buffer already.
+
+    It takes no view of the row, for each view has to be counted.
+    """
+    before = rings[place, PAD + width - 1] if low == PERIODIC else rings[place, PAD]
+    after = rings[place, PAD] if high == PERIODIC else rings[place, PAD + width - 1]
+    rings[place, PAD - 1] = ZERO if low == ABSORBING else before
+    rings[place, PAD + width] = ZERO if high == ABSORBING else after
 
 
 @kernel
@@ -127,53 +132,73 @@ def fetch_row(source: Row, low: int, high: int, padded: Row) -> None:
 
 
 @kernel(fastmath=CONTRACT)
-def step_row(
+def _step_piece(
     rings: NDArray[np.float32],
-    south: int,
-    centre: int,
-    north: int,
+    places: tuple[int, int, int, int],
     begin: int,
+    end: int,
     rates: Row,
-    target: Row,
+    targets: NDArray[np.float32],
+    first: int,
+    second: int,
+    shift: int,
 ) -> None:
-    """Write the next values of a row of a plane, or of a piece of it.
+    """Write the cells begin to end of two rows; arguments as of `step_two_rows`."""
+    loss, rate_y, rate_x = rates[0], rates[2], rates[3]
+    low, high = rings[places[0], PAD + begin :], rings[places[3], PAD + begin :]
+    here, there = rings[places[1], begin:], rings[places[2], begin:]
+    out_here = targets[first, shift + begin : shift + end]
+    out_there = targets[second, shift + begin : shift + end]
+    for x in range(out_here.size):
+        one, other = here[PAD + x], there[PAD + x]
+        flow = rate_x * second_difference(here[PAD - 1 + x], one, here[PAD + 1 + x])
+        flow += rate_y * second_difference(low[x], one, other)
+        out_here[x] = next_value(one, flow, loss)
+        flow = rate_x * second_difference(there[PAD - 1 + x], other, there[PAD + 1 + x])
+        flow += rate_y * second_difference(one, other, high[x])
+        out_there[x] = next_value(other, flow, loss)
+
+
+@kernel
+def step_two_rows(
+    rings: NDArray[np.float32],
+    places: tuple[int, int, int, int],
+    width: int,
+    rates: Row,
+    targets: NDArray[np.float32],
+    first: int,
+    second: int,
+    shift: int,
+    memory: Row,
+    ahead: int,
+) -> None:
+    """Write the next values of two rows of a plane that follow each other.
 
     Parameters
     ----------
     rings : ndarray of float32, of `row_buffers`
         Rows with their ghost cells.
-    south, centre, north : int
-        Where in `rings` the row and its neighbours along y are.
-    begin : int
-        First cell of the piece.
+    places : (int, int, int, int)
+        Where in `rings` the row before both, they themselves and the row after them are.
+    width : int
+        Cells of a row, X.
     rates : ndarray of float32, shape (4,)
         Share lost, then D·dt/h² of z, y and x.
-    target : ndarray of float32, shape (cells of the piece,)
-        Overwritten.
+    targets : ndarray of float32, shape (rows, at least `shift` + X)
+        May be `rings`.
+    first, second : int
+        Rows of `targets` that are overwritten.
+    shift : int
+        Where in them the first cell is.
+    memory : ndarray of float32
+        Where to fetch as many cells from meanwhile.
+    ahead : int
+        The first of them; a negative number fetches nothing.
     """
-    loss, rate_y, rate_x = rates[0], rates[2], rates[3]
-    low, here, high = rings[south, begin:], rings[centre, begin:], rings[north, begin:]
-    for x in range(target.size):
-        value = here[PAD + x]
-        flow = rate_x * second_difference(here[PAD - 1 + x], value, here[PAD + 1 + x])
-        flow += rate_y * second_difference(low[PAD + x], value, high[PAD + x])
-        target[x] = next_value(value, flow, loss)
-
-
-@kernel
-def step_row_ahead(
-    rings: NDArray[np.float32],
-    south: int,
-    centre: int,
-    north: int,
-    rates: Row,
-    target: Row,
-    memory: Row,
-    ahead: int,
-) -> None:
-    """Do what `step_row` does, and fetch as many cells of `memory` from `ahead` on meanwhile."""
-    for begin in range(0, target.size, PIECE):
-        end = min(begin + PIECE, target.size)
-        for index in range(ahead + begin, ahead + end, PAD):
-            prefetch(memory, index)
-        step_row(rings, south, centre, north, begin, rates, target[begin:end])
+    piece = PIECE if ahead >= 0 else width
+    for begin in range(0, width, piece):
+        end = min(begin + piece, width)
+        if ahead >= 0:
+            for index in range(ahead + 2 * begin, ahead + 2 * end, PAD):
+                prefetch(memory, index)
+        _step_piece(rings, places, begin, end, rates, targets, first, second, shift)

@@ -1,9 +1,10 @@
 """Several steps in one sweep through memory, in place (time skewing; Wolf & Lam 1991).
 
-As a row arrives from memory, the row behind it takes its first step, the row behind that its
-second and so on; the row that has taken the last one goes back to where it came from. In between,
-rows live in rings of three buffers a step, which stay in the second-level cache. A value is
-computed by the same operations in the same order as in single steps, so it is the same bit by bit.
+As two rows arrive from memory, two rows one behind them take their first step, two one behind
+those their second and so on; those that have taken the last one go back to where they came from.
+In between, rows live in rings of four buffers a step, which stay in the second-level cache. Two
+rows at a time share what is read and the cost of a start. A value is computed by the same
+operations in the same order as in single steps, so it is the same bit by bit.
 
 Threads work on bands of rows. The rows beyond a band's ends are saved before anything is
 overwritten, and what these need in between is computed by both neighbours.
@@ -24,8 +25,7 @@ from swarmloom_protocols.stigmergy.field.diffusion_kernels import (
     fetch_row,
     row_buffers,
     set_ghosts,
-    step_row,
-    step_row_ahead,
+    step_two_rows,
 )
 from swarmloom_protocols.stigmergy.field.in_place_step import step_band
 
@@ -35,12 +35,14 @@ Field = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 MOST_STEPS = 8
+# Rows of a step that are kept: two that are read and two that are written at a time.
+RING = 4
 # Bytes that the rings may take of a second-level cache; today's have 1 MB or more.
 RING_BYTES = 3 << 18
 # Steps of a halo beside a band of this many rows for each of them cost about 3 %.
 ROWS_PER_STEP = 32
-# Rows between the one that is fetched and the one that arrives.
-ROWS_AHEAD = 2
+# Rows between those that are fetched and those that take their first step.
+ROWS_AHEAD = 5
 
 
 def steps_per_sweep(width: int) -> int:
@@ -56,7 +58,7 @@ def steps_per_sweep(width: int) -> int:
     int
         1 to 8.
     """
-    return max(1, min(MOST_STEPS, RING_BYTES // (3 * 4 * max(1, width))))
+    return max(1, min(MOST_STEPS, RING_BYTES // (RING * 4 * max(1, width))))
 
 
 @kernel
@@ -88,38 +90,54 @@ def _row_at(layer: Field, y: int, start: int, stop: int, halo: Field) -> Field:
 def _ring_index(level: int, y: int, height: int, low: int, high: int, zeros: int) -> int:
     """Return the buffer that holds a row after `level` steps, or the one with zeros."""
     if y < 0 and low != PERIODIC:
-        return zeros if low == ABSORBING else 3 * level
+        return zeros if low == ABSORBING else RING * level
     if y >= height and high != PERIODIC:
-        return zeros if high == ABSORBING else 3 * level + (height - 1) % 3
-    return 3 * level + y % 3
+        return zeros if high == ABSORBING else RING * level + (height - 1) % RING
+    return RING * level + y % RING
 
 
 @kernel
-def _step_in_rings(
+def _step_pair(
     layer: Field,
     cells: Field,
     y: int,
+    valid: tuple[int, int],
     level: int,
     steps: int,
     rates: Field,
     codes: IntArray,
     rings: Field,
 ) -> None:
-    """Take one row from `level` − 1 steps to `level`: into its ring or, at last, into its place."""
+    """Take the rows y and y + 1, where they are valid, from `level` − 1 steps to `level`.
+
+    They go into their ring or, at last, into their place; where one of them is not valid, by way
+    of two rows of `rings` that are there for it.
+    """
     height, width = layer.shape
-    low, high, zeros = codes[1, 0], codes[1, 1], len(rings) - 1
-    south = _ring_index(level - 1, y - 1, height, low, high, zeros)
-    centre = _ring_index(level - 1, y, height, low, high, zeros)
-    north = _ring_index(level - 1, y + 1, height, low, high, zeros)
-    ring = 3 * level % zeros + y % 3
-    target = layer[y] if level == steps else rings[ring, PAD : PAD + width]
-    if level == 1 and width >= PIECE:
-        ahead = (y + 1 + ROWS_AHEAD) * width
-        step_row_ahead(rings, south, centre, north, rates, target, cells, ahead)
-    else:
-        step_row(rings, south, centre, north, 0, rates, target)
-    if level < steps:
-        set_ghosts(rings[ring], width, codes[2, 0], codes[2, 1])
+    low, high, zeros = codes[1, 0], codes[1, 1], RING * steps
+    places = (
+        _ring_index(level - 1, y - 1, height, low, high, zeros),
+        _ring_index(level - 1, y, height, low, high, zeros),
+        _ring_index(level - 1, y + 1, height, low, high, zeros),
+        _ring_index(level - 1, y + 2, height, low, high, zeros),
+    )
+    ahead = (y + ROWS_AHEAD) * width if level == 1 else -1
+    both = valid[0] <= y and y + 1 < valid[1]
+    rows = zeros + 1, zeros + 2
+    if both and level == steps:
+        step_two_rows(rings, places, width, rates, layer, y, y + 1, 0, cells, ahead)
+        return
+    if both:
+        rows = RING * level + y % RING, RING * level + (y + 1) % RING
+    step_two_rows(rings, places, width, rates, rings, rows[0], rows[1], PAD, cells, ahead)
+    for k in range(2):
+        if valid[0] <= y + k < valid[1]:
+            ring = RING * level + (y + k) % RING
+            if not both:
+                target = layer[y + k] if level == steps else rings[ring, PAD:]
+                copy_row(rings[rows[k], PAD : PAD + width], target)
+            if level < steps:
+                set_ghosts(rings, ring, width, codes[2, 0], codes[2, 1])
 
 
 @kernel
@@ -134,18 +152,19 @@ def _sweep_band(
     rings: Field,
 ) -> None:
     """Take all steps of the rows start to stop of a layer, in place."""
-    height = len(layer)
+    height, periodic = len(layer), codes[1, 0] == PERIODIC
     cells = layer.reshape(layer.size)
-    first = start - steps if codes[1, 0] == PERIODIC else max(0, start - steps)
-    end = stop + steps if codes[1, 0] == PERIODIC else min(height, stop + steps)
-    for wave in range(first, stop + steps):
-        if wave < end:
-            row = _row_at(layer, wave, start, stop, halo)
-            fetch_row(row, codes[2, 0], codes[2, 1], rings[wave % 3])
+    first = start - steps if periodic else max(0, start - steps)
+    end = stop + steps if periodic else min(height, stop + steps)
+    for wave in range(start - steps, stop + steps, 2):
+        for arriving in range(max(first, wave), min(wave + 2, end)):
+            row = _row_at(layer, arriving, start, stop, halo)
+            fetch_row(row, codes[2, 0], codes[2, 1], rings[arriving % RING])
         for level in range(1, steps + 1):
             y, margin = wave - level, steps - level
-            if max(first, start - margin) <= y < min(end, stop + margin):
-                _step_in_rings(layer, cells, y, level, steps, rates, codes, rings)
+            valid = max(first, start - margin), min(end, stop + margin)
+            if y + 1 >= valid[0] and y < valid[1]:
+                _step_pair(layer, cells, y, valid, level, steps, rates, codes, rings)
 
 
 @kernel
@@ -210,8 +229,8 @@ class Sweeper:
         self._rows = min(height, rows)
         self._bands = _cut(planes * depth, height, self._rows)
         self._halos = np.empty((len(self._bands), 2, steps, width), np.float32)
-        # Three rows a step and one of zeros.
-        self._buffers = 3 * steps + 1, width
+        # A ring a step, a row of zeros, and two for what may not be written to its place.
+        self._buffers = RING * steps + 3, width
         self._rings = row_buffers(*self._buffers)
 
     def run(self, field: Field, rates: Field, codes: IntArray, sweeps: int) -> None:
