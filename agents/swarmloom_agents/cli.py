@@ -240,11 +240,11 @@ def _run_configured(
         tasks, truths = read_tasks(swarm.settings.tasks)
         graded = (lambda task, answer: truths.get(task.id)) if truths else None
         with _progress(hidden, len(tasks)) as listen:
-            options = {"job": job, "resume": resume, "on_event": listen, "feedback": graded}
+            options = {"job": job, "resume": resume, "on_event": listen}
             with interruptible(swarm.ledger):
                 if shared is not None:
-                    return _run_shared(swarm, tasks, shared, options)
-                return _report(swarm, swarm.run(tasks, **options))
+                    return _run_shared(swarm, tasks, shared, {**options, "truths": truths})
+                return _report(swarm, swarm.run(tasks, feedback=graded, **options))
 
 
 def _run_shared(

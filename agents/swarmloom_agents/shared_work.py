@@ -3,180 +3,192 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from swarmloom.errors import StoreError
 from swarmloom.events import EventKind
 from swarmloom.run import RunResult
 from swarmloom.swarm import Swarm
 from swarmloom.types import Event, Outcome, Task
-from swarmloom_protocols.stigmergy.traces.board import WorkBoard
+from swarmloom_protocols.stigmergy.traces.board import WorkBoard, kept_alive
 from swarmloom_protocols.stigmergy.traces.claims import Claim
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
 
-__all__ = ["board_name", "run_shared", "solve_shared"]
+__all__ = ["SharedWork", "run_shared"]
 
-# A claim is renewed when a third of its time is over, so that two attempts may fail.
-_RENEWALS_PER_TTL = 3.0
+_BOARD = "tasks"
+_TTL = 30.0
+# As long as a run can last: claims of a process that is gone end by themselves.
+_RENEWALS = 1_000_000
 # Of what is left a process takes a part at a time, so that the last tasks are shared out too.
 _PART = 4
 _POLL = 0.2
 
-
-def solve_shared(
-    solve: Callable[[Sequence[Task]], Sequence[Outcome]],
-    tasks: Sequence[Task],
-    board: WorkBoard,
-    *,
-    agent: str,
-    window: int,
-    ttl: float = 30.0,
-    gave_up: Callable[[Outcome], bool] = lambda outcome: False,
-) -> dict[Hashable, Any]:
-    """Do tasks together with the other processes at the same board, until all are done.
-
-    A task is claimed before it is worked on. The claims of a process that is gone end after `ttl`
-    seconds; then its unfinished tasks are taken over. A result is recorded by whoever holds the
-    task's claim, so each task has one result, however processes end.
-
-    Parameters
-    ----------
-    solve : callable
-        Brings some of the tasks to their outcomes, in their order.
-    tasks : sequence of Task
-        The same list in every process; ids are what the board knows.
-    board : WorkBoard
-    agent : str
-        This process, for the others.
-    window : int
-        Tasks to take at a time, at most.
-    ttl : float
-        Seconds that a claim is good for; it is renewed in the background while the work lasts.
-    gave_up : callable
-        Whether a task was left without having been tried, as when a budget ran out: it is given
-        back for the others, and this process takes no more.
-
-    Returns
-    -------
-    dict of str to dict
-        The result of every task that is done, by its id: ``answer``, ``cost``, ``agent``.
-    """
-    known = {task.id: task for task in tasks}
-    board.add(known)
-    while claims := _taken(board, agent, ttl, window):
-        with _kept_alive(claims, ttl):
-            outcomes = solve([known[str(claim.key)] for claim in claims])
-            over = [
-                _concluded(claim, outcome, gave_up)
-                for claim, outcome in zip(claims, outcomes, strict=True)
-            ]
-        if any(over):
-            break
-    return board.results()
+Solve = Callable[[Sequence[Task]], Sequence[Outcome]]
 
 
 def run_shared(
-    swarm: Swarm, tasks: Sequence[Task], file: Path, **options: Any
-) -> tuple[RunResult, dict[Hashable, Any]]:
-    """Run a swarm on its part of the tasks of a board in a file.
+    swarm: Swarm,
+    tasks: Sequence[Task],
+    file: Path,
+    *,
+    truths: Mapping[str, str] | None = None,
+    **options: Any,
+) -> tuple[RunResult, dict[str, Any]]:
+    """Run a swarm on its part of a list of tasks, until all processes together have done it.
 
     Parameters
     ----------
     swarm : Swarm
     tasks : sequence of Task
-        The same list in every process.
+        The list; another process may have another one in the same file.
     file : Path
         A trace store, made when there is none.
+    truths : mapping of str to str, optional
+        Right answers of the tasks that are graded, by id.
     **options
-        As for `Swarm.open_run`.
+        As for `Swarm.open_run`, without ``feedback``.
 
     Returns
     -------
     RunResult
         What this process did.
     dict of str to dict
-        The results of all, as `solve_shared` gives them.
+        The results of all processes by the tasks' ids: ``answer``, ``cost`` and ``agent``.
     """
-    reasons: dict[str, str] = {}
-    listen = options.pop("on_event", None)
-
-    def hear(event: Event) -> None:
-        if event.kind == EventKind.OUTCOME:
-            reasons[event.task] = str(event.data["stop_reason"])
-        if listen is not None:
-            listen(event)
-
-    def unpaid(outcome: Outcome) -> bool:
-        return outcome.verdict.answer is None and reasons[outcome.task.id].startswith("budget")
-
+    known = dict(truths or {})
+    graded = (lambda task, answer: known.get(task.id)) if known else None
     with TraceStore.open(file) as store:
-        with swarm.open_run(on_event=hear, **options) as run:
-            done = solve_shared(
-                run.solve_now,
-                tasks,
-                store.board(board_name(tasks)),
-                agent=f"{socket.gethostname()}-{os.getpid()}",
-                window=swarm.settings.swarm.window,
-                gave_up=unpaid,
-            )
-        return run.close(), done
+        agent = f"{socket.gethostname()}-{os.getpid()}"
+        work = SharedWork(tasks, store.board(_BOARD), agent=agent, truths=known)
+        listener = work.listening(options.pop("on_event", None))
+        with swarm.open_run(on_event=listener, feedback=graded, **options) as run:
+            work.solve(run.solve_now, swarm.settings.swarm.window)
+        return run.close(), work.results()
 
 
-def board_name(tasks: Sequence[Task]) -> str:
-    """Name the board of a list of tasks: another list is other work, whatever file it shares."""
-    text = "\n".join(f"{task.id}\t{task.prompt}" for task in tasks)
-    return f"tasks-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+class SharedWork:
+    """One process's view of a list of tasks that several processes do together.
 
+    A task is claimed before it is worked on, and its result is recorded when its outcome is there,
+    by whoever holds its claim then. The claims of a process that is gone end after `ttl` seconds;
+    others then take its unfinished tasks over. A task that came to no answer is left to the other
+    processes, and to those that come later: this one tries it once. When a budget leaves a task
+    untried, this process takes no more.
 
-def _taken(board: WorkBoard, agent: str, ttl: float, window: int) -> list[Claim]:
-    """Claim a part of what is left; wait while others hold all of it; nothing when it is done."""
-    while True:
-        waiting = board.waiting
-        count = max(1, min(window, waiting // _PART))
-        claims = list(islice(iter(lambda: board.next(agent, ttl), None), count))
-        if claims or not waiting + board.held:
-            return [claim for claim in claims if claim is not None]
-        time.sleep(_POLL)
+    Parameters
+    ----------
+    tasks : sequence of Task
+    board : WorkBoard
+        A task's place on it hangs on all that is asked, so an edited task is new work.
+    agent : str
+        This process, for the others.
+    truths : mapping of str to str
+        Right answers by task id, a part of what is asked.
+    ttl : float
+        Seconds that a claim is good for; it is renewed in the background while the work lasts.
+    """
 
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        board: WorkBoard,
+        *,
+        agent: str,
+        truths: Mapping[str, str],
+        ttl: float = _TTL,
+    ) -> None:
+        self._tasks = {_place(task, truths.get(task.id)): task for task in tasks}
+        self._place_of = {task.id: place for place, task in self._tasks.items()}
+        self._board, self._agent, self._ttl = board, agent, ttl
+        self._held: dict[str, Claim] = {}
+        self._tried: set[str] = set()
+        self._unpaid = False
+        board.add(self._tasks)
 
-def _concluded(claim: Claim, outcome: Outcome, gave_up: Callable[[Outcome], bool]) -> bool:
-    if gave_up(outcome):
+    def listening(self, then: Callable[[Event], None] | None) -> Callable[[Event], None]:
+        """Make a listener that records each outcome at once, and passes events on."""
+
+        def hear(event: Event) -> None:
+            if event.kind == EventKind.OUTCOME:
+                data = event.data
+                self._conclude(event.task, data["answer"], data["cost"], data["stop_reason"])
+            if then is not None:
+                then(event)
+
+        return hear
+
+    def solve(self, solve: Solve, window: int) -> None:
+        """Take tasks and do them until none is left for this process.
+
+        Parameters
+        ----------
+        solve : callable
+            Brings tasks to their outcomes, in their order.
+        window : int
+            Tasks to take at a time, at most.
+        """
+        while not self._unpaid and (claims := self._taken(window)):
+            self._held = {self._tasks[str(claim.key)].id: claim for claim in claims}
+            with kept_alive(claims, self._ttl, _RENEWALS):
+                # What a resumed run has on record comes without an event.
+                for outcome in solve([self._tasks[str(claim.key)] for claim in claims]):
+                    self._conclude(outcome.task.id, outcome.verdict.answer, outcome.cost, "")
+
+    def results(self) -> dict[str, Any]:
+        """Give the results of all processes by the tasks' ids."""
+        done = self._board.results()
+        return {task.id: done[place] for place, task in self._tasks.items() if place in done}
+
+    def _conclude(self, task: str, answer: str | None, cost: float, reason: str) -> None:
+        claim = self._held.pop(task, None)
+        if claim is None:
+            return
+        if answer is not None:
+            claim.finish({"answer": answer, "cost": cost, "agent": self._agent})
+            return
+        self._unpaid |= reason.startswith("budget")
+        self._tried.add(self._place_of[task])
         claim.release()
-        return True
-    claim.finish(_result(claim.agent, outcome))
-    return False
 
+    def _taken(self, window: int) -> list[Claim]:
+        """Claim a part of what is left; wait while others hold all of it; nothing at the end."""
+        while True:
+            count = max(1, min(window, self._board.waiting // _PART))
+            claims = self._claimed(count)
+            if claims or not self._board.held:
+                return claims
+            time.sleep(_POLL)
 
-def _result(agent: str, outcome: Outcome) -> Mapping[str, Any]:
-    return {"answer": outcome.verdict.answer, "cost": outcome.cost, "agent": agent}
-
-
-@contextmanager
-def _kept_alive(claims: Sequence[Claim], ttl: float) -> Iterator[None]:
-    """Renew claims in the background until the block ends; give back what was not finished."""
-    stop = threading.Event()
-    keeper = threading.Thread(target=_renew, args=(claims, ttl, stop), daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        keeper.join()
-        for claim in claims:
+    def _claimed(self, count: int) -> list[Claim]:
+        claims: list[Claim] = []
+        passed: list[Claim] = []
+        while len(claims) < count:
+            claim = self._board.next(self._agent, self._ttl)
+            if claim is None:
+                break
+            mine = claim.key in self._tasks and claim.key not in self._tried
+            (claims if mine else passed).append(claim)
+        for claim in passed:
             claim.release()
+        return claims
 
 
-def _renew(claims: Sequence[Claim], ttl: float, stop: threading.Event) -> None:
-    while not stop.wait(ttl / _RENEWALS_PER_TTL):
-        for claim in claims:
-            # A store that cannot be reached now may be the next time.
-            with suppress(StoreError):
-                claim.renew(ttl)
+def _place(task: Task, truth: str | None) -> str:
+    asked = [
+        task.prompt,
+        task.topic,
+        task.options,
+        sorted(task.demands),
+        task.deadline,
+        task.quorum,
+        task.payload,
+        truth,
+    ]
+    text = json.dumps(asked, sort_keys=True, default=repr)
+    return f"{task.id} {hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -15,7 +15,7 @@ import pytest
 
 from swarmloom import Expert, Swarm, Task
 from swarmloom.config import Settings
-from swarmloom_agents.shared_work import board_name, run_shared, solve_shared
+from swarmloom_agents.shared_work import SharedWork, run_shared
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
 
 TASKS = [Task(f"t{i}", prompt=f"question {i}", quorum=1) for i in range(60)]
@@ -82,20 +82,90 @@ def test_tasks_without_money_are_given_back(tmp_path):
     assert Counter(one["answer"] for one in done.values()) == {"x": 10, "y": 50}
 
 
+def outcomes(tasks, answer="x"):
+    with swarm_of(lambda task: answer) as swarm:
+        return swarm.run(tasks).outcomes
+
+
 def test_what_a_lost_claim_did_is_not_recorded():
     clock = [0.0]
     board = TraceStore(clock=lambda: clock[0]).board("b")
+    work = SharedWork(TASKS[:1], board, agent="me", truths={})
 
     def slow(tasks):
         clock[0] += 100.0
         other = board.next("other", 1.0)
         assert other is not None
         other.finish({"answer": "other's"})
-        with swarm_of(lambda task: "late") as swarm:
-            return swarm.run(tasks).outcomes
+        return outcomes(tasks, "late")
 
-    done = solve_shared(slow, TASKS[:1], board, agent="me", window=1, ttl=30.0)
-    assert done == {"t0": {"answer": "other's"}}
+    work.solve(slow, 1)
+    assert work.results() == {"t0": {"answer": "other's"}}
+
+
+def test_claims_are_renewed_while_the_work_lasts():
+    board = TraceStore().board("b")
+    work = SharedWork(TASKS[:1], board, agent="me", truths={}, ttl=0.3)
+
+    def slow(tasks):
+        time.sleep(1.0)
+        assert board.next("other", 1.0) is None
+        return outcomes(tasks)
+
+    work.solve(slow, 1)
+    assert board.done == 1
+
+
+def test_each_outcome_is_recorded_when_it_is_there(tmp_path):
+    file = tmp_path / "work.sqlite"
+
+    def answer(task):
+        if task.id == "t20":
+            raise KeyboardInterrupt
+        return "x"
+
+    with swarm_of(answer) as swarm, pytest.raises(KeyboardInterrupt):
+        run_shared(swarm, TASKS, file)
+    with swarm_of(lambda task: "y") as swarm:
+        _, done = run_shared(swarm, TASKS, file)
+    assert Counter(one["answer"] for one in done.values())["x"] >= 16
+    assert len(done) == 60
+
+
+def test_tasks_that_failed_are_tried_again_by_the_next_command(tmp_path):
+    file = tmp_path / "work.sqlite"
+
+    def out_of_order(task):
+        raise RuntimeError("no connection")
+
+    with swarm_of(out_of_order) as swarm:
+        result, done = run_shared(swarm, TASKS[:5], file)
+    assert done == {}
+    assert result.calls == 5
+    with swarm_of(lambda task: "x") as swarm:
+        _, done = run_shared(swarm, TASKS[:5], file)
+    assert len(done) == 5
+
+
+def test_an_edited_task_is_new_work_and_the_others_stay_done(tmp_path):
+    file = tmp_path / "work.sqlite"
+    tasks = [Task(f"t{i}", prompt="p", options=4, quorum=1) for i in range(4)]
+    with swarm_of(lambda task: "old") as swarm:
+        run_shared(swarm, tasks, file, truths={"t3": "old"})
+    edited = [tasks[0], Task("t1", prompt="p", options=5, quorum=1), *tasks[2:]]
+    with swarm_of(lambda task: "new") as swarm:
+        result, done = run_shared(swarm, edited, file, truths={"t3": "new"})
+    assert [done[f"t{i}"]["answer"] for i in range(4)] == ["old", "new", "old", "new"]
+    assert result.calls == 2
+
+
+def test_work_left_on_the_board_by_another_list_holds_nobody_up(tmp_path):
+    file = tmp_path / "work.sqlite"
+    with swarm_of(lambda task: "x", calls=1) as swarm:
+        run_shared(swarm, TASKS, file)
+    with swarm_of(lambda task: "x") as swarm:
+        _, done = run_shared(swarm, [Task("other", quorum=1)], file)
+    assert done.keys() == {"other"}
 
 
 SCRIPT = """
@@ -115,8 +185,8 @@ def answer(task):
     return "x"
 
 settings = Settings(plugins={"enable": []}, ledger={"enabled": False}, swarm={"window": 4})
-original = shared_work.solve_shared
-shared_work.solve_shared = lambda *a, **k: original(*a, **{**k, "ttl": 1.0})
+original = shared_work.SharedWork
+shared_work.SharedWork = lambda *a, **k: original(*a, **k, ttl=1.0)
 with Swarm([Expert("a", answer, inline=True)], settings) as swarm:
     result, done = shared_work.run_shared(swarm, tasks, file)
 print(len(done), len(result.outcomes))
@@ -143,7 +213,7 @@ def test_a_killed_process_leaves_its_tasks_to_the_others(tmp_path):
     # At most what the killed process had claimed was done a second time.
     assert finished.total() <= 60 + 4
     with TraceStore.open(tmp_path / "work.sqlite") as store:
-        assert store.board(board_name(TASKS)).done == 60
+        assert store.board("tasks").done == 60
 
 
 def test_the_command_shares_and_reports_what_others_did(tmp_path, monkeypatch, capsys):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from swarmloom.errors import InputError, StoreError
@@ -16,7 +16,7 @@ from swarmloom_protocols.stigmergy.traces.channels import name
 from swarmloom_protocols.stigmergy.traces.claims import Claim
 from swarmloom_protocols.stigmergy.traces.records import ClaimBook
 
-__all__ = ["WorkBoard"]
+__all__ = ["WorkBoard", "kept_alive"]
 
 # A claim is renewed when a third of its time is over, so that two attempts may fail.
 _RENEWALS_PER_TTL = 3.0
@@ -135,7 +135,7 @@ class WorkBoard:
         while True:
             claim = self.next(agent, ttl)
             if claim is not None:
-                with _kept_alive(claim, ttl, renewals):
+                with kept_alive([claim], ttl, renewals):
                     yield claim
             elif not (wait := self._wait(poll)):
                 return
@@ -172,10 +172,19 @@ class WorkBoard:
 
 
 @contextmanager
-def _kept_alive(claim: Claim, ttl: float, renewals: int) -> Iterator[None]:
-    """Renew a claim in the background until the block ends; give it back unless it is done."""
+def kept_alive(claims: Sequence[Claim], ttl: float, renewals: int = 100) -> Iterator[None]:
+    """Renew claims in the background until the block ends; give back those that are not done.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+    ttl : float
+        Seconds that they hold from each renewal on; it comes after a third of that.
+    renewals : int
+        How often, at most; 0: never.
+    """
     stop = threading.Event()
-    keeper = threading.Thread(target=_renew, args=(claim, ttl, renewals, stop), daemon=True)
+    keeper = threading.Thread(target=_renew, args=(claims, ttl, renewals, stop), daemon=True)
     if renewals:
         keeper.start()
     try:
@@ -184,14 +193,20 @@ def _kept_alive(claim: Claim, ttl: float, renewals: int) -> Iterator[None]:
         stop.set()
         if renewals:
             keeper.join()
-        claim.release()
+        for claim in claims:
+            claim.release()
 
 
-def _renew(claim: Claim, ttl: float, renewals: int, stop: threading.Event) -> None:
+def _renew(claims: Sequence[Claim], ttl: float, renewals: int, stop: threading.Event) -> None:
+    held = list(claims)
     for _ in range(renewals):
-        if stop.wait(ttl / _RENEWALS_PER_TTL):
+        if not held or stop.wait(ttl / _RENEWALS_PER_TTL):
             return
-        # A store that cannot be reached now may be the next time.
-        with suppress(StoreError):
-            if not claim.renew(ttl):
-                return
+        held = [claim for claim in held if _still_held(claim, ttl)]
+
+
+def _still_held(claim: Claim, ttl: float) -> bool:
+    try:
+        return claim.renew(ttl)
+    except StoreError:
+        return True  # A store that cannot be reached now may be the next time.
