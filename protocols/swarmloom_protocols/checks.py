@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from swarmloom.errors import InputError
 
-__all__ = ["between", "positive", "row", "rows"]
+__all__ = ["between", "positive", "row", "rows", "whole"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -27,6 +28,16 @@ def positive(name: str, value: float, high: float = math.inf) -> float:
     if not (math.isfinite(value) and 0.0 < value <= high):
         raise InputError(f"{name} is {value}; allowed: finite, above 0, at most {high:g}")
     return float(value)
+
+
+def whole(name: str, value: int) -> int:
+    """Return a whole number, Python's or NumPy's, or raise `InputError`; bools are none."""
+    if isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} is {value}; allowed: whole numbers")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InputError(f"{name} is {value!r}; allowed: whole numbers") from None
 
 
 def row(name: str, value: int) -> int:
