@@ -40,7 +40,8 @@ class Swarm:
     plugins : sequence of (str, object)
         Plugins to add beside the installed ones: a name and a module or object with hooks.
     ledger : Ledger, optional
-        Where runs are recorded; a private one in memory by default.
+        Where runs are recorded; by default the file that the settings name, else a private one in
+        memory.
 
     Examples
     --------
@@ -59,7 +60,8 @@ class Swarm:
         ledger: Ledger | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.ledger = ledger or Ledger(None)
+        kept = self.settings.ledger
+        self.ledger = ledger or Ledger(kept.path if kept.enabled else None)
         self.experts: tuple[Expert, ...] = ()
         self.executor = Executor(self.settings.swarm.concurrency, self.settings.swarm.timeout)
         self.loop = LoopThread()

@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from swarmloom import Assignment, Expert, Proposal, Reply, Task, Verdict, hookimpl
+from swarmloom import Assignment, Expert, Ledger, Proposal, Reply, Swarm, Task, Verdict, hookimpl
+from swarmloom.config import Settings
 from swarmloom.errors import InputError
 from swarmloom.events import EventKind
 from tests.core.swarms import answering, inline, make_swarm, tasks
@@ -437,3 +438,17 @@ def test_quorum_of_a_task_limits_its_answers():
     experts = [inline(name, answering(name)) for name in "abcd"]
     result = make_swarm(experts).run([Task("one", quorum=1), Task("two", quorum=2)])
     assert {o.task.id: len(o.ballots) for o in result.outcomes} == {"one": 1, "two": 2}
+
+
+def test_settings_of_ones_own_can_name_the_ledger(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    settings = Settings(ledger={"path": path}, plugins={"enable": []})
+    with Swarm([Expert("a", lambda task: "x", inline=True)], settings) as swarm:
+        run = swarm.run([Task("t")]).run_id
+    with Ledger(path) as ledger:
+        assert [record.id for record in ledger.runs()] == [run]
+    off = Settings(
+        ledger={"path": tmp_path / "no.sqlite", "enabled": False}, plugins={"enable": []}
+    )
+    Swarm((), off).close()
+    assert not (tmp_path / "no.sqlite").exists()

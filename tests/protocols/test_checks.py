@@ -1,22 +1,73 @@
-"""Checks that protocols share: what passes, and what is refused by name."""
+"""Checks of arguments: what they let through, and that all else is an error that says why."""
+
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import whole
+from swarmloom_protocols.checks import between, positive, row, whole
+
+# Beyond float, and beyond what Python writes out.
+HUGE, ENDLESS = 10**400, 10**6000
 
 
-@pytest.mark.parametrize("value", [5, -3, np.int64(5), np.uint8(7), np.array(4)])
-def test_whole_numbers_of_python_and_numpy_pass(value):
-    found = whole("steps", value)
-    assert found == value
-    assert type(found) is int
+@pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.array(3)])
+def test_whole_numbers_of_python_and_numpy_pass_as_int(value):
+    given = whole("steps", value, 3, 3)
+    assert given == 3
+    assert type(given) is int
 
 
 @pytest.mark.parametrize(
-    "value", [2.5, 2.0, np.float64(2.0), True, np.True_, "2", None, [2], np.nan]
+    "value",
+    [
+        2.5,
+        2.0,
+        np.float32(2.0),
+        math.nan,
+        True,
+        np.True_,
+        np.array(True),
+        "2",
+        None,
+        Fraction(2),
+        [2],
+    ],
 )
-def test_all_else_is_no_whole_number(value):
-    with pytest.raises(InputError, match=r"^steps is .*whole"):
-        whole("steps", value)
+def test_what_is_no_whole_number_is_refused_by_name(value):
+    with pytest.raises(InputError, match=r"^steps is .*allowed: whole numbers from 0 to 9$"):
+        whole("steps", value, 0, 9)
+
+
+@pytest.mark.parametrize(
+    "value", [-1, 10, HUGE, -HUGE, ENDLESS], ids=["-1", "10", "huge", "-huge", "endless"]
+)
+def test_whole_numbers_beyond_their_bounds_are_refused(value):
+    with pytest.raises(InputError, match=r"^steps is .*; allowed: whole numbers from 0 to 9$"):
+        whole("steps", value, 0, 9)
+
+
+def test_a_whole_number_without_bounds_may_be_any():
+    assert whole("n", HUGE) == HUGE
+    assert whole("n", -5, most=0) == -5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [HUGE, -HUGE, ENDLESS, "1", None, math.nan, math.inf, 1j],
+    ids=["huge", "-huge", "endless", "text", "None", "nan", "inf", "complex"],
+)
+def test_what_no_float_can_be_is_refused(value):
+    with pytest.raises(InputError, match=r"^share is "):
+        between("share", value, 0.0)
+    with pytest.raises(InputError, match=r"^share is "):
+        positive("share", value)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, True, math.nan])
+def test_a_row_is_a_whole_number_from_0(value):
+    with pytest.raises(InputError, match=r"^agent is .*; rows count from 0$"):
+        row("agent", value)
+    assert row("agent", np.int64(4)) == 4

@@ -47,6 +47,12 @@ def test_skeleton_of_blots_equals_the_naive_reference(seed):
     np.testing.assert_array_equal(skeleton(mask), naive.skeleton(mask))
 
 
+def test_columns_that_are_contiguous_are_thinned_as_rows_are():
+    mask = np.asfortranarray(blots(4, (30, 34)))
+    np.testing.assert_array_equal(skeleton(mask), naive.skeleton(mask))
+    np.testing.assert_array_equal(skeleton(mask[::2, ::-1]), naive.skeleton(mask[::2, ::-1]))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_thinning_keeps_components_and_holes(seed):
     mask = blots(seed)
