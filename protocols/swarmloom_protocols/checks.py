@@ -15,36 +15,63 @@ __all__ = ["between", "positive", "row", "rows", "whole"]
 
 IntArray = npt.NDArray[np.int64]
 
+# Of the whole numbers that an error message writes out.
+MOST_BITS = 256
+
 
 def between(name: str, value: float, low: float, high: float = math.inf) -> float:
     """Return a finite number within [low, high], or raise `InputError`."""
-    if not (math.isfinite(value) and low <= value <= high):
-        raise InputError(f"{name} is {value}; allowed: finite, {low:g} to {high:g}")
+    if not (_finite(value) and low <= value <= high):
+        raise InputError(f"{name} is {_shown(value)}; allowed: finite, {low:g} to {high:g}")
     return float(value)
 
 
 def positive(name: str, value: float, high: float = math.inf) -> float:
     """Return a finite number within (0, high], or raise `InputError`."""
-    if not (math.isfinite(value) and 0.0 < value <= high):
-        raise InputError(f"{name} is {value}; allowed: finite, above 0, at most {high:g}")
+    if not (_finite(value) and 0.0 < value <= high):
+        raise InputError(f"{name} is {_shown(value)}; allowed: finite, above 0, at most {high:g}")
     return float(value)
 
 
-def whole(name: str, value: int) -> int:
-    """Return a whole number, Python's or NumPy's, or raise `InputError`; bools are none."""
-    if isinstance(value, bool | np.bool_):
-        raise InputError(f"{name} is {value}; allowed: whole numbers")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise InputError(f"{name} is {value!r}; allowed: whole numbers") from None
+def whole(name: str, value: int, least: int | None = None, most: int | None = None) -> int:
+    """Return a whole number within bounds, or raise `InputError`.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls it.
+    value : int
+        Python's or NumPy's, in an array of no axes too; neither a bool nor a float, whole or not.
+    least, most : int, optional
+        The bounds, themselves allowed; none by default.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        It is not a whole number, or beyond a bound.
+    """
+    number = _index(value)
+    if (
+        number is not None
+        and (least is None or number >= least)
+        and (most is None or number <= most)
+    ):
+        return number
+    limits = "" if least is None else f" from {least}"
+    limits += "" if most is None else f" to {most}"
+    raise InputError(f"{name} is {_shown(value)}; allowed: whole numbers{limits}")
 
 
 def row(name: str, value: int) -> int:
     """Return a row, which counts from 0, or raise `InputError`."""
-    if value < 0:
-        raise InputError(f"{name} is {value}; rows count from 0")
-    return int(value)
+    number = _index(value)
+    if number is None or number < 0:
+        raise InputError(f"{name} is {_shown(value)}; rows count from 0")
+    return number
 
 
 def rows(name: str, values: Sequence[int] | IntArray) -> IntArray:
@@ -53,3 +80,28 @@ def rows(name: str, values: Sequence[int] | IntArray) -> IntArray:
     if vector.ndim != 1 or vector.min(initial=0) < 0:
         raise InputError(f"{name} must be a sequence of rows, which count from 0")
     return vector
+
+
+def _index(value: object) -> int | None:
+    """Return a whole number as Python's, None for all else; truth values are none."""
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _finite(value: float) -> bool:
+    """Tell whether a value is a number that float has."""
+    try:
+        return math.isfinite(value)
+    except (TypeError, OverflowError):
+        return False
+
+
+def _shown(value: object) -> str:
+    # Python refuses to write out the digits of numbers that are long enough.
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return f"a whole number of {value.bit_length()} bits"
+    return repr(value) if isinstance(value, str | np.ndarray) else str(value)
