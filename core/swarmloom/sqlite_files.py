@@ -6,18 +6,20 @@ and an error of its own, raised with what is wrong and what to do.
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swarmloom.errors import SwarmloomError
+from swarmloom.errors import InputError, SwarmloomError
 
-__all__ = ["SqliteKind", "Statement", "transaction"]
+__all__ = ["ProcessConnection", "SqliteKind", "Statement", "transaction"]
 
 Statement = tuple[str, tuple[Any, ...]]
 
@@ -249,6 +251,132 @@ class SqliteKind:
 
     def _tables(self) -> set[str]:
         return {found[1] for text in self.schema if (found := _CREATED_TABLE.match(text))}
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one process has of a file."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    connection: sqlite3.Connection | None = None
+
+
+class ProcessConnection:
+    """A connection for one thread at a time, of which each process that is forked has its own.
+
+    SQLite forbids to use a connection that a parent has opened, and even to close it; and a thread
+    of the parent may have held a lock when the child was made. So a child opens the file anew when
+    it first uses it, and begins with an empty one where there is no file.
+
+    Parameters
+    ----------
+    kind : SqliteKind
+    path : Path or None
+        None for a private one in memory.
+    timeout : float
+        Seconds to wait for other processes' locks.
+    first : sequence of (str, tuple)
+        Statements with their values that complete a new file.
+    patience : float, optional
+        Seconds to wait for other threads of this process; as long as it takes by default.
+
+    Raises
+    ------
+    SwarmloomError
+        As `SqliteKind.open` raises it.
+    """
+
+    def __init__(
+        self,
+        kind: SqliteKind,
+        path: Path | None,
+        timeout: float,
+        *,
+        first: Sequence[Statement] = (),
+        patience: float | None = None,
+    ) -> None:
+        self._kind, self._path, self._timeout, self._first = kind, path, timeout, first
+        self._patience = -1.0 if patience is None else patience
+        self._closed = False
+        # By process; those of parents stay here, since dropping one would close it.
+        self._held = {os.getpid(): _Held(connection=self._opened())}
+
+    @property
+    def name(self) -> str:
+        """The file, for messages."""
+        return str(self._path or ":memory:")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for one statement that reads."""
+        with self._reported(), self._alone() as connection:
+            yield connection
+
+    @contextmanager
+    def viewing(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for statements that all read the same state."""
+        with self._reported(), self._alone() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for a transaction: all that the block writes, or nothing of it.
+
+        Raises
+        ------
+        InputError
+            If a text that is to be written is no Unicode text.
+        """
+        with self._reported(), self._alone() as connection, transaction(connection):
+            yield connection
+
+    def close(self) -> None:
+        """Close this process's connection; closing twice does nothing."""
+        held = self._own()
+        with held.lock:
+            self._closed = True
+            if held.connection is not None:
+                held.connection.close()
+                held.connection = None
+
+    def _own(self) -> _Held:
+        # One of a child's threads wins without a lock, which another fork could leave locked.
+        return self._held.setdefault(os.getpid(), _Held())
+
+    @contextmanager
+    def _alone(self) -> Iterator[sqlite3.Connection]:
+        held = self._own()
+        if not held.lock.acquire(timeout=self._patience):
+            kind = self._kind.locked_error or self._kind.error
+            waiting = "other threads have been using it for too long; nothing was changed"
+            raise kind(f"{self._kind.label} {self.name}: {waiting}")
+        try:
+            if self._closed:
+                closed = "it is closed; open it again"
+                raise self._kind.error(f"{self._kind.label} {self.name}: {closed}")
+            if held.connection is None:
+                held.connection = self._opened()
+            yield held.connection
+        finally:
+            held.lock.release()
+
+    def _opened(self) -> sqlite3.Connection:
+        return self._kind.open(self._path, self._timeout, first=self._first)
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Name the file and say what to do about an error of SQLite."""
+        try:
+            with self._kind.reported(self.name):
+                yield
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{error.object!r} cannot be written; allowed: Unicode text"
+            ) from error
 
 
 def _advice(code: int, ways_out: str) -> str | None:

@@ -108,17 +108,22 @@ def test_no_deposit_is_lost_between_processes(tmp_path):
         assert store.changes(0)[0] == 1200
 
 
+def connection_of(store):
+    with store._backend._database.reading() as connection:
+        return connection
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_child_can_go_on_with_its_parents_store(tmp_path):
     with TraceStore.open(tmp_path / "store.sqlite", timeout=60.0) as store:
         store.deposit("k", "ok", agent="parent")
-        parents = store._backend._database._connection
+        parents = connection_of(store)
         child = os.fork()
         if not child:
             try:
                 store.deposit("k", "ok", agent="child")
                 # SQLite forbids to use a connection on both sides of a fork.
-                own = store._backend._database._connection is not parents
+                own = connection_of(store) is not parents
                 store.close()
             finally:
                 os._exit(0 if own else 1)
