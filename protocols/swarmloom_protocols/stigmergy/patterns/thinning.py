@@ -1,9 +1,11 @@
 """Skeletons of masks: Guo–Hall thinning that looks again only where something has changed.
 
 Guo & Hall, "Parallel thinning with two-subiteration algorithms", CACM 32 (1989) 359, algorithm
-A1. A cell whose neighbourhood has stayed since its last look cannot change its mind, so each
-subiteration visits the neighbours of what the last two have deleted: the work grows with the area
-of the mask, not with its width times the area of the frame.
+A1. Each cell carries the code of its neighbourhood, which changes where a neighbour is deleted.
+A cell whose neighbourhood has stayed since its last look cannot change its mind, so each
+subiteration visits neighbours of what the last two have deleted, and those alone whose code one of
+the two tables deletes: the work grows with the area of the mask, not with its width times the area
+of the frame.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from swarmloom.jit import kernel
 __all__ = ["skeleton"]
 
 UInt8Array = NDArray[np.uint8]
+UInt16Array = NDArray[np.uint16]
 IntArray = NDArray[np.int64]
 
 
@@ -53,85 +56,104 @@ def _deletion_tables() -> UInt8Array:
 
 
 DELETED = _deletion_tables()
+CHANGING = DELETED[0] | DELETED[1]
+# A cell's state: its neighbourhood in the low byte, whether it is set, whether it is queued.
+SET, QUEUED = 256, 512
 
 
 @kernel
-def _code(cells: UInt8Array, at: int, width: int) -> int:
-    code: int = (
-        cells[at - width]
-        | cells[at - width + 1] << 1
-        | cells[at + 1] << 2
-        | cells[at + width + 1] << 3
-        | cells[at + width] << 4
-        | cells[at + width - 1] << 5
-        | cells[at - 1] << 6
-        | cells[at - width - 1] << 7
-    )
-    return code
+def _write_states(cells: UInt8Array, states: UInt16Array) -> None:
+    """Write the states of all cells but the rim, shapes (Y, X)."""
+    for y in range(1, cells.shape[0] - 1):
+        above, row, below = cells[y - 1], cells[y], cells[y + 1]
+        for x in range(1, cells.shape[1] - 1):
+            states[y, x] = (
+                above[x]
+                | above[x + 1] << 1
+                | row[x + 1] << 2
+                | below[x + 1] << 3
+                | below[x] << 4
+                | below[x - 1] << 5
+                | row[x - 1] << 6
+                | above[x - 1] << 7
+                | row[x] << 8
+            )
 
 
 @kernel
-def _push_neighbours(
-    cells: UInt8Array,
-    width: int,
-    deleted: IntArray,
-    stamps: NDArray[np.int32],
-    stamp: int,
-    queue: IntArray,
-    length: int,
-) -> int:
-    """Queue the set neighbours of what was deleted, each once; return the queue's length."""
-    for k in range(deleted.size):
-        for row in range(-width, width + 1, width):
-            for at in range(deleted[k] + row - 1, deleted[k] + row + 2):
-                if cells[at] and stamps[at] != stamp:
-                    stamps[at] = stamp
-                    queue[length] = at
-                    length += 1
+def _find_changing(states: UInt16Array, changing: UInt8Array, queue: IntArray) -> int:
+    """Queue the set cells that either subiteration would delete; return how many."""
+    length = 0
+    for at in range(states.size):
+        if states[at] >= SET and changing[states[at] & 255]:
+            queue[length] = at
+            length += 1
     return length
 
 
 @kernel
-def _delete(
-    cells: UInt8Array, width: int, table: UInt8Array, queue: IntArray, deleted: IntArray
+def _mark(
+    states: UInt16Array, table: UInt8Array, queue: IntArray, marked: IntArray, count: int
 ) -> int:
-    """Delete, all at once, what the table says of the queue's cells; return how many."""
-    count = 0
+    """Take cells from the queue, and append those that the table deletes to the marked ones."""
     for k in range(queue.size):
-        if cells[queue[k]] and table[_code(cells, queue[k], width)]:
-            deleted[count] = queue[k]
+        state = states[queue[k]] & ~QUEUED
+        states[queue[k]] = state
+        if state >= SET and table[state & 255]:
+            marked[count] = queue[k]
             count += 1
-    for k in range(count):
-        cells[deleted[k]] = 0
     return count
 
 
 @kernel
-def _thin(
-    cells: UInt8Array, width: int, tables: UInt8Array, queue: IntArray, stamps: NDArray[np.int32]
-) -> None:
-    """Thin in place; `queue` holds all set cells at first, and the frame's rim is 0."""
-    length, stamp = queue.size, 0
-    # What the last two subiterations have deleted; nothing is known before them.
-    before, latest = np.empty_like(queue), np.empty_like(queue)
-    n_before, n_latest = 0, 0
-    while length > 0:
-        n_before = n_latest
-        before, latest = latest, before
-        n_latest = _delete(cells, width, tables[stamp % 2], queue[:length], latest)
-        stamp += 1
-        # Every cell is looked at in both of the first two subiterations.
-        if stamp > 1:
-            length = _push_neighbours(cells, width, before[:n_before], stamps, stamp, queue, 0)
-            length = _push_neighbours(cells, width, latest[:n_latest], stamps, stamp, queue, length)
+def _delete(
+    states: UInt16Array, steps: IntArray, changing: UInt8Array, marked: IntArray, queue: IntArray
+) -> int:
+    """Delete the marked cells, and queue, each once, the neighbours that may be next."""
+    length = 0
+    for k in range(marked.size):
+        # A cell that was in both queues is marked twice.
+        if not states[marked[k]] & SET:
+            continue
+        states[marked[k]] &= ~SET
+        for side in range(8):
+            at = marked[k] + steps[side]
+            # The neighbour sees the cell on the opposite side.
+            state = states[at] & ~(1 << ((side + 4) & 7))
+            if state & (SET | QUEUED) == SET and changing[state & 255]:
+                state |= QUEUED
+                queue[length] = at
+                length += 1
+            states[at] = state
+    return length
 
 
 @kernel
-def _drop_redundant(cells: UInt8Array, width: int, redundant: UInt8Array, queue: IntArray) -> None:
+def _thin(
+    states: UInt16Array, steps: IntArray, tables: UInt8Array, changing: UInt8Array, count: int
+) -> None:
+    """Thin in place `count` set cells within a rim of unset ones."""
+    before, latest = np.empty(count, np.int64), np.empty(count, np.int64)
+    marked = np.empty(2 * count, np.int64)
+    n_before, n_latest = 0, _find_changing(states, changing, latest)
+    parity = 0
+    while n_before + n_latest > 0:
+        n_marked = _mark(states, tables[parity], before[:n_before], marked, 0)
+        n_marked = _mark(states, tables[parity], latest[:n_latest], marked, n_marked)
+        before, latest = latest, before
+        n_before = n_latest
+        n_latest = _delete(states, steps, changing, marked[:n_marked], latest)
+        parity = 1 - parity
+
+
+@kernel
+def _drop_redundant(states: UInt16Array, steps: IntArray, redundant: UInt8Array) -> None:
     """Delete one by one the cells without which the skeleton stays as connected as it is."""
-    for k in range(queue.size):
-        if redundant[_code(cells, queue[k], width)]:
-            cells[queue[k]] = 0
+    for at in range(states.size):
+        if states[at] >= SET and redundant[states[at] & 255]:
+            states[at] &= ~SET
+            for side in range(8):
+                states[at + steps[side]] &= ~(1 << ((side + 4) & 7))
 
 
 def skeleton(mask: ArrayLike) -> NDArray[np.bool_]:
@@ -152,11 +174,14 @@ def skeleton(mask: ArrayLike) -> NDArray[np.bool_]:
     InputError
         The mask is not two-dimensional.
     """
-    given = np.asarray(mask, bool)
+    given = np.asarray(mask, bool, order="C")
     if given.ndim != 2:
         raise InputError(f"mask: shape {given.shape}; allowed: (Y, X)")
     padded = np.pad(given, 1).astype(np.uint8)
-    cells, width = padded.reshape(-1), padded.shape[1]
-    _thin(cells, width, DELETED, np.flatnonzero(cells), np.zeros(cells.size, np.int32))
-    _drop_redundant(cells, width, DELETED[2], np.flatnonzero(cells))
-    return padded[1:-1, 1:-1].astype(bool)
+    states, width = np.zeros(padded.shape, np.uint16), padded.shape[1]
+    _write_states(padded, states)
+    # From north clockwise, as the bits of a neighbourhood.
+    steps = np.array((-width, 1 - width, 1, width + 1, width, width - 1, -1, -width - 1))
+    _thin(states.reshape(-1), steps, DELETED, CHANGING, int(np.count_nonzero(given)))
+    _drop_redundant(states.reshape(-1), steps, DELETED[2])
+    return states[1:-1, 1:-1] >= SET
