@@ -231,7 +231,8 @@ class Sweeper:
         self._halos = np.empty((len(self._bands), 2, steps, width), np.float32)
         # A ring a step, a row of zeros, and two for what may not be written to its place.
         self._buffers = RING * steps + 3, width
-        self._rings = row_buffers(*self._buffers)
+        # Buffers that no thread works in: making new ones for each band would cost page faults.
+        self._spare = [row_buffers(*self._buffers)]
 
     def run(self, field: Field, rates: Field, codes: IntArray, sweeps: int) -> None:
         """Take sweeps, in place.
@@ -255,15 +256,25 @@ class Sweeper:
             self._run_over_threads(layers, rates, codes)
 
     def _run_at_once(self, layers: Field, rates: Field, codes: IntArray, sweeps: int) -> None:
-        arrays = rates, codes, self._halos, self._rings
+        rings = self._borrow()
+        arrays = rates, codes, self._halos, rings
         _sweep_often(layers, self._bands, self._steps, sweeps, *arrays)
+        self._spare.append(rings)
 
     def _run_over_threads(self, layers: Field, rates: Field, codes: IntArray) -> None:
         _save_halos(layers, self._bands, codes[1, 0] == PERIODIC, self._halos)
 
         def some(start: int, stop: int) -> None:
-            part, rings = slice(start, stop), row_buffers(*self._buffers)
+            part, rings = slice(start, stop), self._borrow()
             arrays = rates, codes, self._halos[part], rings
             _sweep_bands(layers, self._bands[part], self._steps, *arrays)
+            self._spare.append(rings)
 
         map_bands(some, len(self._bands), self._rows * self._width)
+
+    def _borrow(self) -> Field:
+        """Return buffers, their row of zeros untouched, to be given back to `_spare`."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return row_buffers(*self._buffers)
