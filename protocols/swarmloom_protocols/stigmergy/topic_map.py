@@ -23,10 +23,15 @@ Embedder = Callable[[Sequence[str]], npt.ArrayLike]
 
 Near = tuple[IntArray, Float64Array]
 
+# Rows, ascending, of the topics that are near enough to be neighbours, and their cosines.
+Found = tuple[IntArray, Float32Array]
+
 _NOTHING: Near = np.zeros(0, dtype=np.int64), np.zeros(0)
+_NONE_FOUND: Found = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
 _DECIMALS = 5
-# Names whose places are kept though they are no topics yet.
-_PASSING = 1024
+# Names whose places are kept though they are no topics yet, and those of them that stay compared
+# with all topics: about as many as a swarm's window has open.
+_PASSING, _COMPARED = 1024, 128
 
 
 class TopicMap:
@@ -46,9 +51,10 @@ class TopicMap:
 
     Notes
     -----
-    A new topic is compared with all that are there: O(topics · d). Its near ones among them take it
-    into their own lists where it is nearer than their farthest. Memory: 4·d bytes a topic, and
-    about 100 bytes a neighbour.
+    A new topic is compared with all that are there, once: O(topics · d), limited by the speed of
+    memory. Its near ones among them take it into their own lists
+    where it is nearer than their farthest. Memory: 4·d bytes a topic, and about 100 bytes a
+    neighbour.
     """
 
     def __init__(self, embed: Embedder, *, neighbours: int = 16, least: float = 0.2) -> None:
@@ -65,6 +71,7 @@ class TopicMap:
         self._bars: Float64Array = np.ones(1)
         self._read: dict[int, Near] = {}
         self._passing: dict[str, Float32Array] = {}
+        self._compared: dict[str, tuple[int, Found]] = {}
 
     def __len__(self) -> int:
         """Return how many topics are placed."""
@@ -88,13 +95,18 @@ class TopicMap:
         """
         if not names:
             return
-        placed, first = self._unit_rows(names), len(self)
+        placed, first = self._places_of(names), len(self)
         self._grow(placed)
         self._names += names
         self._rows.update({name: first + offset for offset, name in enumerate(names)})
-        cosines = self._cosines(placed)
-        for offset, row in enumerate(cosines):
-            self._link(first + offset, row[: first + offset])
+        for topic, (name, place) in enumerate(zip(names, placed, strict=True), first):
+            self._link(topic, self._found_of(name, place, topic))
+            self._passing.pop(name, None)
+            self._compared.pop(name, None)
+
+    def _places_of(self, names: Sequence[str]) -> Float32Array:
+        known = self._passing.get(names[0]) if len(names) == 1 else None
+        return self._unit_rows(names) if known is None else known[None]
 
     def _unit_rows(self, names: Sequence[str]) -> Float32Array:
         given = np.asarray(self._embed(names), dtype=np.float32)
@@ -118,29 +130,44 @@ class TopicMap:
             self._bars = np.resize(self._bars, len(room))
         self._places[used:total] = placed
 
-    def _cosines(self, placed: Float32Array) -> Float32Array:
-        # Rounded, so that they do not hang on how many are computed at a time.
-        exact = placed @ self._places[: len(self)].T
-        cosines: Float32Array = np.clip(np.round(exact, _DECIMALS), -1.0, 1.0)
-        return cosines
+    def _found(self, exact: Float32Array, first: int = 0) -> Found:
+        """Find what is near enough, by the products with the topics from row `first` on."""
+        rows = np.flatnonzero(exact >= self._least - 10.0**-_DECIMALS)
+        # Rounded, so that names of the same words are equally near.
+        cosines = np.clip(np.round(exact[rows], _DECIMALS), -1.0, 1.0)
+        near = cosines >= self._least
+        return rows[near] + first, cosines[near]
 
-    def _nearest(self, cosines: Float32Array) -> dict[int, float]:
+    def _found_of(self, name: str, place: Float32Array, count: int) -> Found:
+        """Find what is near a name among the first topics, going on from an earlier search."""
+        before, (rows, cosines) = self._compared.get(name, (0, _NONE_FOUND))
+        if before == count:
+            return rows, cosines
+        # By NumPy itself: BLAS would split so short a product between threads and wait for them far
+        # longer than it takes, and its sums hang on how many are computed at a time.
+        more = self._found(np.einsum("td,d->t", self._places[before:count], place), before)
+        return np.concatenate([rows, more[0]]), np.concatenate([cosines, more[1]])
+
+    def _nearest(self, found: Found) -> dict[int, float]:
         """Rows and cosines of the nearest ones; among equally near ones names decide."""
-        near = np.flatnonzero(cosines >= self._least)
+        near, cosines = found
         if len(near) > self._neighbours:
-            last = np.partition(cosines[near], -self._neighbours)[-self._neighbours]
-            near = near[cosines[near] >= last]
-        pairs = zip(near.tolist(), cosines[near].astype(np.float64).tolist(), strict=True)
+            last = np.partition(cosines, -self._neighbours)[-self._neighbours]
+            kept = cosines >= last
+            near, cosines = near[kept], cosines[kept]
+        pairs = zip(near.tolist(), cosines.astype(np.float64).tolist(), strict=True)
         order = sorted(pairs, key=lambda pair: (-pair[1], self._names[pair[0]]))
         return dict(order[: self._neighbours])
 
-    def _link(self, topic: int, cosines: Float32Array) -> None:
+    def _link(self, topic: int, found: Found) -> None:
         """Make a topic and those near it among the earlier ones neighbours."""
-        self._near.append(self._nearest(cosines))
+        self._near.append(self._nearest(found))
         self._bar_at(topic)
-        for other in np.flatnonzero(cosines >= self._bars[:topic]).tolist():
+        rows, cosines = found
+        taking = cosines >= self._bars[rows]
+        for other, cosine in zip(rows[taking].tolist(), cosines[taking].tolist(), strict=True):
             self._read.pop(other, None)
-            self._take(other, topic, float(cosines[other]))
+            self._take(other, topic, cosine)
 
     def _take(self, other: int, topic: int, cosine: float) -> None:
         near = self._near[other]
@@ -189,10 +216,15 @@ class TopicMap:
         if place is None:
             if len(self._passing) == _PASSING:
                 self._passing.clear()
-            place = self._passing[name] = self._unit_rows([name])
-        if not len(self):
+            place = self._passing[name] = self._unit_rows([name])[0]
+        count = len(self)
+        if not count:
             return _NOTHING
-        return _arrays(self._nearest(self._cosines(place)[0]))
+        found = self._found_of(name, place, count)
+        if len(self._compared) >= _COMPARED:
+            self._compared.clear()
+        self._compared[name] = count, found
+        return _arrays(self._nearest(found))
 
     def cosines(self, names: Sequence[str]) -> tuple[IntArray, sparse.csr_array]:
         """Give the cosines of several topics and all that are near one of them.

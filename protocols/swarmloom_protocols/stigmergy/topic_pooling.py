@@ -195,29 +195,15 @@ class TopicPooling:
         near, cosines = self.topics.cosines(topics)
         if not len(near):
             return plain
-        known = trails.sparse_counts(near, experts)
+        widths, of_width = np.unique(self._widths[counting], return_inverse=True)
+        known = _smoothed(cosines, widths, trails.sparse_counts(near, experts))
         success, failure = (np.tile(amount, (len(topics), 1)) for amount in plain)
-        for width in np.unique(self._widths[counting]):
-            own = self._near_and_plain(cosines, width, known, plain)
-            size = own[0] + own[1]
-            for one in counting[self._widths[counting] == width].tolist():
-                share = np.minimum(1.0, self._caps[one] / size)
-                success += weights[one] * (own[0] * share - plain[0])
-                failure += weights[one] * (own[1] * share - plain[1])
+        for one, width in zip(counting.tolist(), of_width.tolist(), strict=True):
+            right, wrong = (known[width, side] + plain[side] for side in (0, 1))
+            share = np.minimum(1.0, self._caps[one] / (right + wrong))
+            success += weights[one] * (right * share - plain[0])
+            failure += weights[one] * (wrong * share - plain[1])
         return success, failure
-
-    def _near_and_plain(
-        self,
-        cosines: sparse.csr_array,
-        width: float,
-        known: tuple[sparse.csr_array, sparse.csr_array],
-        plain: Counts,
-    ) -> Counts:
-        """Add what near topics say, by the kernel of one width, to the plain prior."""
-        kernel = cosines.copy()
-        kernel.data = np.exp((cosines.data - 1.0) / width)
-        success, failure = ((kernel @ amount).toarray() for amount in known)
-        return success + plain[0], failure + plain[1]
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -249,3 +235,20 @@ class TopicPooling:
             )
         self._sums.restore(state["sums"])
         self._log_likelihood = learned
+
+
+def _smoothed(
+    cosines: sparse.csr_array, widths: Float64Array, known: sparse.csr_array
+) -> Float64Array:
+    """Weigh what is known of near topics by the kernels, shape (widths, 2, T, E)."""
+    from scipy import sparse
+
+    tasks, near = cosines.shape
+    kernels = np.exp((cosines.data - 1.0) / widths[:, None])
+    columns = np.tile(cosines.indices, len(widths))
+    starts = np.arange(len(widths))[:, None] * cosines.nnz + cosines.indptr[:-1]
+    ends = np.append(starts.ravel(), kernels.size)
+    # One product for all widths: most of what a small one costs is its start.
+    weights = sparse.csr_array((kernels.ravel(), columns, ends), shape=(len(widths) * tasks, near))
+    counts: Float64Array = (weights @ known).toarray()
+    return counts.reshape(len(widths), tasks, 2, -1).transpose(0, 2, 1, 3)

@@ -302,9 +302,7 @@ class TrailTable:
             _sums(flat, failure[inside], size).reshape(shape)[back],
         )
 
-    def sparse_counts(
-        self, topics: IntArray, experts: IntArray
-    ) -> tuple[sparse.csr_array, sparse.csr_array]:
+    def sparse_counts(self, topics: IntArray, experts: IntArray) -> sparse.csr_array:
         """Give what `counts` gives, of many topics of which few experts have trails.
 
         Parameters
@@ -316,19 +314,19 @@ class TrailTable:
 
         Returns
         -------
-        success, failure : scipy.sparse.csr_array, shape (T, E)
+        scipy.sparse.csr_array, shape (T, 2·E)
+            Success in the first E columns, failure in the others.
         """
         from scipy import sparse
 
-        used, shape = len(self), (len(topics), len(experts))
+        used, count = len(self), len(experts)
         place = _places(topics, self._keys[0])[self._keys[0, :used]]
         column = _places(experts, self._keys[1])[self._keys[1, :used]]
         inside = (place >= 0) & (column >= 0)
-        at = place[inside], column[inside]
-        success, failure = (
-            sparse.csr_array((amount[inside], at), shape=shape) for amount in self._evidence()
-        )
-        return success, failure
+        task, expert = place[inside], column[inside]
+        at = np.tile(task, 2), np.concatenate([expert, expert + count])
+        amounts = np.concatenate([amount[inside] for amount in self._evidence()])
+        return sparse.csr_array((amounts, at), shape=(len(topics), 2 * count))
 
     def amounts(
         self, topics: Sequence[int] | IntArray, expert: int, depositor: int

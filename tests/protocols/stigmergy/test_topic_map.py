@@ -86,6 +86,40 @@ def test_a_topic_that_is_not_placed_has_the_near_ones_it_will_have():
     assert table.row("29") == 29
 
 
+def test_a_topic_is_embedded_once_though_it_is_asked_for_before_it_is_placed():
+    places = np.random.default_rng(1).normal(size=(6, 4))
+    asked = []
+    table = TopicMap(lambda names: places[[asked.append(name) or int(name) for name in names]])
+    table.extend(["0", "1"])
+    for name in "2345":
+        table.near(name)
+        table.near(name)
+        table.extend([name])
+    assert asked == list("012345")
+
+
+@settings(deadline=None, max_examples=50)
+@given(vectors, st.data())
+def test_a_search_goes_on_where_it_ended_when_topics_have_come(places, data):
+    """Topics are asked for, and placed, in any order between others; then all is as from anew."""
+    table = map_of(places[:1], 1, neighbours=50, least=0.2000001)
+    table._embed = lambda names: places[[int(name) for name in names]]
+    for topic in range(1, len(places)):
+        for asked in data.draw(st.lists(st.integers(0, len(places) - 1), max_size=4)):
+            table.near(str(asked))
+        table.extend([str(topic)])
+    for topic in range(len(places)):
+        expected = dict(naive.near(places.astype(float).tolist(), topic, 0.2000001))
+        assert listed(table, topic) == pytest.approx(expected, abs=1e-5)
+
+
+def test_many_topics_at_once_are_near_as_those_that_come_one_by_one():
+    places = np.random.default_rng(2).normal(size=(600, 3))
+    at_once, one_by_one = map_of(places, 1), map_of(places, 600)
+    for topic in range(600):
+        assert listed(at_once, topic) == listed(one_by_one, topic)
+
+
 def test_near_names_have_near_places():
     names = ["tax law", "tax law, Germany", "fluid dynamics", "TAX LAW!", "", "?!"]
     places = lexical_vectors(names)
