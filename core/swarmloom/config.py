@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from swarmloom.config_errors import settings_error
+from swarmloom.config_paths import located
 from swarmloom.config_sources import (
     Key,
     Layer,
@@ -25,7 +26,6 @@ from swarmloom.config_sources import (
     environment_layer,
     file_layer,
     merged,
-    resolved_paths,
 )
 
 __all__ = [
@@ -127,7 +127,8 @@ class PluginSettings(_Section):
     )
     config: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="Settings of the protocols, one table each: `[plugins.config.NAME]`.",
+        description="Settings of the protocols, one table each: `[plugins.config.NAME]`. Relative "
+        "paths in a configuration file start at that file.",
     )
 
     _origins: Origins = PrivateAttr(default_factory=Origins)
@@ -135,6 +136,10 @@ class PluginSettings(_Section):
     def origin(self, key: Key) -> str:
         """Say where the value of a key of the whole configuration came from, "" for code."""
         return self._origins.of(key)
+
+    def folder(self, key: Key) -> Path | None:
+        """Give the folder of the file that gave the value of a key; None if none did."""
+        return self._origins.folder(key)
 
 
 class LedgerSettings(_Section):
@@ -274,7 +279,7 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     """
     layers: list[Layer] = []
     if file is not None:
-        layers.append(resolved_paths(file_layer(file), (("ledger", "path"), ("tasks",)), file))
+        layers.append(file_layer(file))
     layers.append(environment_layer(Settings))
     layers.append(Layer(_plain(overrides), Origins.uniform(overrides, "argument")))
     return _validated(merged(layers))
@@ -289,7 +294,8 @@ def _plain(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _validated(layer: Layer) -> Settings:
     try:
-        settings = Settings.model_validate(layer.values)
+        values = located(layer.values, Settings, layer.origins.folder)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise settings_error(Settings, error, layer.origins.of) from None
     return settings.with_origins(layer.origins)

@@ -28,7 +28,6 @@ __all__ = [
     "file_layer",
     "leaves",
     "merged",
-    "resolved_paths",
 ]
 
 Key = tuple[str | int, ...]
@@ -45,9 +44,12 @@ class Origins:
     ----------
     by_key : mapping of tuple to str
         "swarm.toml:3", "environment variable SWARMLOOM_DEVICE" or "argument".
+    folders : mapping of tuple to Path
+        Of the files, absolute, for those of the keys that a file gave.
     """
 
     by_key: Mapping[Key, str] = field(default_factory=dict)
+    folders: Mapping[Key, Path] = field(default_factory=dict)
 
     @classmethod
     def uniform(cls, values: Mapping[str, Any], origin: str) -> Origins:
@@ -56,10 +58,17 @@ class Origins:
 
     def of(self, key: Key) -> str:
         """Find the origin of a value, or of the nearest thing that holds it; "" for neither."""
-        for length in range(len(key), 0, -1):
-            if key[:length] in self.by_key:
-                return self.by_key[key[:length]]
-        return self.within(key)
+        holder = self._holder(key)
+        return self.within(key) if holder is None else self.by_key[holder]
+
+    def folder(self, key: Key) -> Path | None:
+        """Find the folder of the file that gave a value; None if it came from elsewhere."""
+        holder = self._holder(key)
+        return None if holder is None else self.folders.get(holder)
+
+    def _holder(self, key: Key) -> Key | None:
+        parts = (key[:length] for length in range(len(key), 0, -1))
+        return next((part for part in parts if part in self.by_key), None)
 
     def within(self, key: Key) -> str:
         """Find the origin of a value or of the first thing in it; "" where nothing was given."""
@@ -94,13 +103,20 @@ def merged(layers: Iterable[Layer]) -> Layer:
     """Merge layers, later ones win; mappings are merged key by key, all else is replaced."""
     values: dict[str, Any] = {}
     origins: dict[Key, str] = {}
+    folders: dict[Key, Path] = {}
     for layer in layers:
         values = _update(values, layer.values)
         for key in layer.origins.by_key:
             # What a later layer replaces has no older parts left.
             origins = {old: o for old, o in origins.items() if old[: len(key)] != key}
         origins.update(layer.origins.by_key)
-    return Layer(values, Origins(origins))
+        folders = {
+            key: folder
+            for key, folder in folders.items()
+            if key in origins and key not in layer.origins.by_key
+        }
+        folders.update(layer.origins.folders)
+    return Layer(values, Origins(origins, folders))
 
 
 def _update(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,23 +127,6 @@ def _update(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
             value = _update(known, value)
         result[key] = value
     return result
-
-
-def resolved_paths(layer: Layer, keys: Iterable[tuple[str, ...]], file: Path) -> Layer:
-    """Let relative paths start at the folder of the file that names them."""
-    values = layer.values
-    for key in keys:
-        section: Any = values
-        for part in key[:-1]:
-            section = section.get(part, {}) if isinstance(section, Mapping) else {}
-        path = section.get(key[-1]) if isinstance(section, Mapping) else None
-        if isinstance(path, str) and path:
-            place = str(file.absolute().parent / Path(path).expanduser())
-            change: dict[str, Any] = {key[-1]: place}
-            for part in reversed(key[:-1]):
-                change = {part: change}
-            values = _update(values, change)
-    return Layer(values, layer.origins)
 
 
 # -- TOML -----------------------------------------------------------------------------------------
@@ -146,7 +145,9 @@ def file_layer(file: Path) -> Layer:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file}: not valid TOML: {error}") from None
-    return Layer(values, Origins({key: f"{file}:{line}" for key, line in _lines(text).items()}))
+    lines, folder = _lines(text), file.absolute().parent
+    origins = {key: f"{file}:{line}" for key, line in lines.items()}
+    return Layer(values, Origins(origins, dict.fromkeys(lines, folder)))
 
 
 def _text(file: Path) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from swarmloom.config import PluginSettings
 from swarmloom.config_errors import plugin_config_error
+from swarmloom.config_paths import located
 from swarmloom.errors import PluginError
 from swarmloom.plugin_guard import hook_functions
 from swarmloom.plugin_records import Contributions, Part
@@ -126,8 +127,11 @@ def _protocol_name(protocol: type[ProtocolType]) -> str:
 def _configuration(
     name: str, model: type[ProtocolConfig], settings: PluginSettings
 ) -> ProtocolConfig:
+    values = settings.config.get(name, {})
     try:
-        return model.model_validate(settings.config.get(name, {}))
+        return model.model_validate(
+            located(values, model, settings.folder, ("plugins", "config", name))
+        )
     except ValidationError as error:
         raise plugin_config_error(name, model, error, settings.origin) from None
 

@@ -18,7 +18,8 @@ __all__ = ["ManagerTool", "Pattern", "ProtocolConfig", "ProtocolType", "ReportPa
 class ProtocolConfig(BaseModel):
     """Base of every plugin's configuration: frozen, unknown keys are errors.
 
-    Each field has to carry a description; the configuration reference is made from them.
+    Each field has to carry a description; the configuration reference is made from them. A field
+    for a file is a `pathlib.Path`: a relative one in a configuration file then starts at that file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

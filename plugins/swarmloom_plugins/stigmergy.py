@@ -51,7 +51,8 @@ class Stigmergy:
     def __init__(self, config: StigmergyConfig) -> None:
         self._config = config
         self._trails = CrewTrails(config)
-        self._traces = CrewTraces(config.store, config.load_half_life)
+        store = None if config.store is None else str(config.store)
+        self._traces = CrewTraces(store, config.load_half_life)
         self._swarm: Swarm | None = None
         self._limited: frozenset[str] = frozenset()
         self._concluded: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 from pydantic import Field
 
@@ -90,11 +91,11 @@ class StigmergyConfig(ProtocolConfig):
         description="Observations that the traces of all members together may count for where the "
         "swarm has seen little or nothing itself.",
     )
-    store: str | None = Field(
+    store: Path | None = Field(
         None,
-        min_length=1,
         description="SQLite file in which several processes share what finished tasks taught, "
-        "their load, notes and claims; unset: all of it stays in this process's memory.",
+        "their load, notes and claims; unset: all of it stays in this process's memory. A "
+        "relative path in a configuration file starts at that file.",
     )
     load_weight: float = Field(
         0.4,

@@ -249,6 +249,52 @@ def test_paths_in_a_file_start_at_the_file(write, tmp_path, monkeypatch):
     assert load_settings(file).tasks == Path("here.jsonl")
 
 
+PLUGIN_WITH_A_FILE = """
+from pathlib import Path
+from pydantic import Field
+from swarmloom import ProtocolConfig, hookimpl
+
+class Config(ProtocolConfig):
+    file: Path | None = Field(None, description="A file.")
+    label: str = Field("", description="No file.")
+
+class Keeper:
+    name = "keeper"
+    Config = Config
+
+    def __init__(self, config):
+        pass
+
+@hookimpl
+def swarmloom_register_protocols(register):
+    register(Keeper)
+"""
+
+
+def test_paths_of_plugins_in_a_file_start_at_the_file(install, write, tmp_path, monkeypatch):
+    install("keepers", {"keeper": PLUGIN_WITH_A_FILE})
+    monkeypatch.setenv("HOME", "/home/ada")
+    enabled = "[plugins]\nenable = ['keeper']\n"
+
+    def kept(table):
+        return check_settings(load_settings(write(enabled + table)))["keeper"]
+
+    assert kept("[plugins.config.keeper]\nfile = 'a/b.sqlite'\nlabel = 'c'\n") == {
+        "file": str(tmp_path / "a" / "b.sqlite"), "label": "c",
+    }  # fmt: skip
+    assert kept("config = {keeper = {file = 'b'}}\n")["file"] == str(tmp_path / "b")
+    assert kept("config.keeper.file = '/var/b'\n")["file"] == "/var/b"
+    assert kept("config.keeper.file = '~/b'\n")["file"] == "/home/ada/b"
+    assert kept("")["file"] is None
+    monkeypatch.setenv("SWARMLOOM_PLUGINS__CONFIG__KEEPER__FILE", "here.sqlite")
+    assert kept("config.keeper.file = 'b'\nconfig.keeper.label = 'd'\n") == {
+        "file": "here.sqlite", "label": "d",
+    }  # fmt: skip
+    given = {"config": {"keeper": {"file": "there"}}}
+    settings = load_settings(write(enabled + "config.keeper.file = 'b'\n"), plugins=given)
+    assert check_settings(settings)["keeper"]["file"] == "there"
+
+
 def test_infinite_time_is_no_limit_and_is_recorded_as_null(write):
     settings = load_settings(write("[swarm]\ntimeout = inf\n"))
     assert settings.swarm.timeout is None

@@ -10,6 +10,7 @@ import pytest
 from swarmloom.errors import ConfigurationError, StoreError
 from swarmloom.events import EventKind
 from swarmloom.ledger import Ledger
+from swarmloom.swarm import Swarm
 from swarmloom.types import Event, Task
 from swarmloom_plugins.stigmergy import Stigmergy, StigmergyConfig
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
@@ -167,6 +168,35 @@ def test_runs_long_ended_count_as_one_depositor(path):
             store.deposit(("sums", "adder"), "ok", 4.0, agent=f"run:{run}")
     with swarm_with(path) as swarm:
         assert sensed(swarm)["adder"]["by"] == {"(swarm earlier)": [20.0, 0.0]}
+
+
+def test_processes_of_different_folders_share_the_file_beside_the_configuration(
+    tmp_path, monkeypatch
+):
+    text = """
+[plugins]
+enable = ["stigmergy", "crewai"]
+[plugins.config.stigmergy]
+store = "traces.sqlite"
+[plugins.config.crewai]
+memory = "memory.sqlite"
+[ledger]
+path = "ledger.sqlite"
+"""
+    file = tmp_path / "swarm.toml"
+    file.write_text(text)
+    known = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        with Swarm.from_config(file, experts=crew()) as swarm:
+            swarm.run(work(8, name), feedback=grades)
+            known.append(sum(one["answered"] for one in protocol_of(swarm).sense("sums")))
+            memory = swarm.host.configs["crewai"].memory
+        assert memory == tmp_path / "memory.sqlite"
+        assert not list(folder.iterdir())
+    assert known[1] == known[0] + 4
 
 
 # -- load ------------------------------------------------------------------------------------------
