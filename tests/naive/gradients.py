@@ -46,9 +46,8 @@ def difference(field, axis, codes):
 def laplacian(field, codes):
     result = np.zeros(field.shape)
     for cell, axis in itertools.product(np.ndindex(field.shape), range(3)):
-        if axis > 0 or field.shape[0] > 1:
-            around = sum(value(field, cell, axis, step, codes) for step in (1, -1))
-            result[cell] += around - 2 * field[cell]
+        around = sum(value(field, cell, axis, step, codes) for step in (1, -1))
+        result[cell] += around - 2 * field[cell]
     return result
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import positive
+from swarmloom_protocols.checks import positive, whole
 from swarmloom_protocols.stigmergy.field.evaporation import arrhenius_rate
 
 __all__ = ["ChannelTable", "PerChannel", "channel_table"]
@@ -47,7 +48,7 @@ class ChannelTable:
         if isinstance(channel, str):
             if channel in self.names:
                 return self.names.index(channel)
-        elif 0 <= channel < len(self.names):
+        elif 0 <= whole("channel", channel) < len(self.names):
             return int(channel)
         known = ", ".join(map(repr, self.names))
         last = len(self.names) - 1
@@ -91,7 +92,7 @@ def channel_table(
     InputError
         Names are repeated or missing, or a coefficient is negative or not finite.
     """
-    names = tuple(map(str, range(channels) if isinstance(channels, int) else channels))
+    names = _names(channels)
     if not names or len(set(names)) != len(names):
         raise InputError(f"channels: {channels!r} is not a number above 0 or names that differ")
     return ChannelTable(
@@ -101,6 +102,15 @@ def channel_table(
         _each("activation_energy", activation_energy, names),
         positive("reference_temperature", reference_temperature),
     )
+
+
+def _names(channels: int | Sequence[str]) -> tuple[str, ...]:
+    # A string alone would be as many channels as it has letters.
+    if not isinstance(channels, Sequence | np.ndarray) or np.ndim(channels) == 0:
+        return tuple(map(str, range(whole("channels", cast(int, channels), 1))))
+    if not all(isinstance(name, str) for name in channels):
+        raise InputError(f"channels: {channels!r} is neither a number nor a sequence of names")
+    return tuple(map(str, channels))
 
 
 def _each(name: str, given: PerChannel, names: tuple[str, ...]) -> Float64Array:

@@ -4,8 +4,8 @@ Floating-point sums depend on their order, and threads and atomic additions of a
 the amounts of a batch are turned into whole numbers of one quantum, a power of two so small that
 the batch's total fits into 62 bits; whole numbers add up to the same sum in any order. Each cell's
 sum is then added to its float32 value once, rounded once. Amounts down to 2⁻¹⁸ of the batch's
-largest keep all 24 bits of a float32 in a batch of a million, smaller ones are rounded to the
-quantum.
+largest keep all 24 bits of a float32 in a batch of a million; smaller ones are a batch of their
+own, with a smaller quantum. Which are smaller depends on the amounts and not on their order.
 
 Only cells that are deposited into are touched: the accumulator of the size of the grid is taken
 from the system zeroed, is written where deposits fall, and is left zeroed.
@@ -14,6 +14,7 @@ from the system zeroed, is written where deposits fall, and is left zeroed.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,12 @@ from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.boundaries import PERIODIC
+from swarmloom_protocols.stigmergy.field.chemistry_grids import LARGEST_AMOUNT
 
 __all__ = [
     "accumulator",
     "add_deposits",
+    "by_magnitude",
     "cells_at",
     "checked_amounts",
     "deposited",
@@ -40,10 +43,10 @@ Float64Array = NDArray[np.float64]
 
 # A sum of a batch stays below 2^62: one bit for the sign and one against rounding.
 SUM_BITS = 62
-# Far from the largest float32, so that cells that are deposited into again and again stay finite.
-LARGEST_AMOUNT = 1e30
-# Still a normal double, whatever the amounts.
-SMALLEST_EXPONENT = -1000
+# Of a float32.
+SIGNIFICANT_BITS = 24
+# Still a normal double, and far below what a field keeps.
+SMALLEST_EXPONENT = -200
 
 
 @kernel
@@ -159,6 +162,33 @@ def quantum(amounts: Float64Array) -> float:
     return math.ldexp(1.0, max(exponent, SMALLEST_EXPONENT))
 
 
+def by_magnitude(
+    cells: IntArray, amounts: Float64Array
+) -> Iterator[tuple[IntArray, Float64Array, float]]:
+    """Split a batch so that no amount loses bits beside one that is much larger.
+
+    Parameters
+    ----------
+    cells : ndarray of int64, shape (k,)
+    amounts : ndarray of float64, shape (k,)
+        Finite and at least 0.
+
+    Yields
+    ------
+    (ndarray of int64, ndarray of float64, float)
+        Cells, amounts and the quantum of a part, larger amounts first; most batches are one part.
+    """
+    while amounts.size:
+        unit = quantum(amounts)
+        least = unit * 2.0**SIGNIFICANT_BITS if unit > math.ldexp(1.0, SMALLEST_EXPONENT) else 0.0
+        apart = (amounts < least) & (amounts > 0.0)
+        if not apart.any():
+            yield cells, amounts, unit
+            return
+        yield cells[~apart], amounts[~apart], unit
+        cells, amounts = cells[apart], amounts[apart]
+
+
 def accumulator(n_cells: int) -> IntArray:
     """Return zeros for `add_deposits`; the system gives memory only to what is written."""
     return np.zeros(n_cells, np.int64)
@@ -216,9 +246,9 @@ def add_deposits(
     amounts : ndarray of float64, shape (k,)
         Finite and at least 0.
     """
-    unit = quantum(amounts)
-    _accumulate(cells, whole_quanta(amounts, unit), quanta)
-    _settle(cells, unit, quanta, values)
+    for where, added, unit in by_magnitude(cells, amounts):
+        _accumulate(where, whole_quanta(added, unit), quanta)
+        _settle(where, unit, quanta, values)
 
 
 def deposited(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom_protocols.stigmergy.field.deposits import quantum, raised, whole_quanta
+from swarmloom_protocols.stigmergy.field.deposits import by_magnitude, raised, whole_quanta
 
 __all__ = ["accumulate", "add_deposits_on_gpu", "deposit_on_device", "settle"]
 
@@ -56,12 +56,10 @@ def deposit_on_device(
     amounts : ndarray of float64, shape (k,)
         Finite and at least 0.
     """
-    if not cells.size:
-        return
-    unit = quantum(amounts)
-    where = cuda.to_device(cells)
-    accumulate.launch(cells.size, where, cuda.to_device(whole_quanta(amounts, unit)), quanta)
-    settle.launch(cells.size, where, unit, quanta, values)
+    for part, added, unit in by_magnitude(cells, amounts):
+        where = cuda.to_device(part)
+        accumulate.launch(part.size, where, cuda.to_device(whole_quanta(added, unit)), quanta)
+        settle.launch(part.size, where, unit, quanta, values)
 
 
 def add_deposits_on_gpu(

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.checks import between, positive, whole
 from swarmloom_protocols.stigmergy.field.deposits import cells_at, checked_amounts
 from swarmloom_protocols.stigmergy.field.gradient_fields import GradientKind, gradient_field
 from swarmloom_protocols.stigmergy.field.metrics import sense_bytes, step_bytes
-from swarmloom_protocols.stigmergy.field.reactive_field import ReactiveField
+from swarmloom_protocols.stigmergy.field.reactive_field import ReactiveField, check_options
 from swarmloom_protocols.stigmergy.field.spectral_jump import jumped, powered
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class PheromoneField(ReactiveField):
         positions : array-like of float, shape (..., d)
             In cells; cell i covers [i − ½, i + ½). Taken modulo the size along periodic axes.
         amounts : array-like of float, shape (...) or ()
-            0 to 1e30.
+            0 to 1e18.
         channel : int or str, optional
             Index or name.
         layer : int, optional
@@ -107,7 +107,8 @@ class PheromoneField(ReactiveField):
         Raises
         ------
         InputError
-            A position is outside or NaN, or an amount is not allowed; nothing is deposited.
+            A position is outside or NaN, an amount is not allowed, or a cell would hold more than
+            1e18; nothing is deposited.
         """
         points = _points(positions, len(self._shape))
         added = checked_amounts(
@@ -116,6 +117,7 @@ class PheromoneField(ReactiveField):
         cells = cells_at(points, self._shape, self._codes)
         cells += self._plane(channel, layer) * int(np.prod(self._shape))
         with self._lock:
+            self._make_room(cells, added)
             self._waiting.append((cells, added))
             if sum(len(one) for one, _ in self._waiting) >= MOST_WAITING:
                 self._settled()
@@ -168,10 +170,9 @@ class PheromoneField(ReactiveField):
         Raises
         ------
         InputError
-            `n` is negative, or the step is not stable; the field is unchanged.
+            `n` is negative or no whole number, or the step is not stable; the field is unchanged.
         """
-        if n < 0:
-            raise InputError(f"n is {n}; allowed: at least 0")
+        n = whole("n", n, 0)
         with self._lock:
             rates = self._step_rates(dt)
             grid = self._settled()
@@ -251,21 +252,23 @@ class PheromoneField(ReactiveField):
         layer : int, optional
             Fourth coordinate.
         **options
-            Of `swarmloom_protocols.stigmergy.field.gradient_fields.gradient_field`.
+            Of `swarmloom_protocols.stigmergy.field.gradient_fields.gradient_field`: `sources`,
+            `sinks`, `half_level`, `softening`.
 
         Returns
         -------
         ndarray of float32, shape (*shape, d)
             For fields of two or three axes; per cell, not per length.
         """
+        axes = len(self._shape)
+        own: dict[str, Any] = {"boundaries": self._boundaries, "device": self._device, "axes": axes}
+        check_options(gradient_field, options, "amounts", "kind", *own)
         plane = self._plane(channel, layer)
         with self._lock:
             grid = self._settled()
             amounts = grid.read()[plane].reshape(self._shape)
             with self.metrics.measure("gradient", (1 + amounts.ndim) * amounts.nbytes, grid.wait):
-                return gradient_field(
-                    amounts, kind, boundaries=self._boundaries, device=self._device, **options
-                )
+                return gradient_field(amounts, kind, **options, **own)
 
     def detect(
         self,
@@ -301,6 +304,7 @@ class PheromoneField(ReactiveField):
         """
         from swarmloom_protocols.stigmergy.patterns.detection import detect
 
+        check_options(detect, options, "amounts")
         plane = self._plane(channel, layer)
         with self._lock:
             amounts = self._settled().read()[plane].reshape(self._shape).copy()

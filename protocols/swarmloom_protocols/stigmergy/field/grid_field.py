@@ -11,9 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import positive
-from swarmloom_protocols.stigmergy.field.boundaries import Sides, boundary_codes, boundary_names
+from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.stigmergy.field.boundaries import (
+    AXES,
+    Boundaries,
+    Sides,
+    boundary_codes,
+    boundary_names,
+)
 from swarmloom_protocols.stigmergy.field.channels import PerChannel, channel_table
+from swarmloom_protocols.stigmergy.field.chemistry_grids import LARGEST_AMOUNT, checked_amounts
 from swarmloom_protocols.stigmergy.field.diffusion import largest_step, step_rates
 from swarmloom_protocols.stigmergy.field.host_grid import HostGrid
 from swarmloom_protocols.stigmergy.field.metrics import OperationMetrics, deposit_bytes
@@ -48,7 +55,7 @@ class GridField:
         channels: int | Sequence[str] = 8,
         *,
         layers: int = 1,
-        boundaries: Sides | Mapping[str, Sides] = "reflecting",
+        boundaries: Boundaries = "reflecting",
         spacing: float | Sequence[float] = 1.0,
         diffusion: PerChannel = 0.1,
         evaporation: PerChannel = 0.01,
@@ -65,10 +72,8 @@ class GridField:
             activation_energy=activation_energy,
             reference_temperature=reference_temperature,
         )
-        self._layers = _checked_layers(layers)
-        self._codes = boundary_codes(boundaries)
-        # An axis that is not there has no edge that anything could pass.
-        self._codes[: 3 - len(self._shape)] = boundary_codes()[0]
+        self._layers = whole("layers", layers, 1)
+        self._codes = boundary_codes(boundaries, len(self._shape))
         self._boundaries = boundary_names(self._codes)
         self._spacing = _checked_spacing(spacing, len(self._shape))
         self._temperature = positive("temperature", temperature)
@@ -76,6 +81,8 @@ class GridField:
         self._time = 0.0
         self._lock = threading.RLock()
         self._waiting: list[tuple[NDArray[np.int64], Float64Array]] = []
+        # No cell holds more, with the deposits that wait: steps and jumps only even amounts out.
+        self._ceiling = 0.0
         self.metrics = OperationMetrics()
         planes = len(self._table.names) * self._layers
         grid_shape = (planes, *(1,) * (3 - len(self._shape)), *self._shape)
@@ -98,6 +105,16 @@ class GridField:
     def layers(self) -> int:
         """Layers of each channel."""
         return self._layers
+
+    @property
+    def boundaries(self) -> dict[str, Sides]:
+        """Kinds of the (low, high) sides of each axis that there is, "z", "y" and "x"."""
+        return {axis: self._boundaries[axis] for axis in AXES[3 - len(self._shape) :]}
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Length of a cell along each axis."""
+        return tuple(self._spacing[3 - len(self._shape) :].tolist())
 
     @property
     def device(self) -> str:
@@ -131,6 +148,16 @@ class GridField:
         return self._table.evaporation_at(self._temperature)
 
     @property
+    def activation_energy(self) -> Float64Array:
+        """E of each channel's evaporation, J/mol."""
+        return self._table.activation_energy.copy()
+
+    @property
+    def reference_temperature(self) -> float:
+        """Temperature in kelvin at which each channel evaporates at the rate that was given."""
+        return self._table.reference_temperature
+
+    @property
     def largest_step(self) -> float:
         """The longest stable `dt` of `step`; infinite without diffusion."""
         return largest_step(self._table.diffusion, self._spacing, len(self._shape))
@@ -143,7 +170,8 @@ class GridField:
 
         Shape (channels, layers, *shape), without the axis of layers where there is only one.
         """
-        return self.view().copy()
+        with self._lock:
+            return self.view().copy()
 
     def view(self) -> Field:
         """Return the amounts as a read-only array, without a copy where they live on the CPU.
@@ -164,28 +192,25 @@ class GridField:
         Parameters
         ----------
         amounts : array-like of float32, shape as `amounts`
-            Finite.
+            0 to 1e18.
 
         Raises
         ------
         InputError
-            The shape differs or an amount is not finite; the field is unchanged.
+            The shape differs or an amount is not allowed; the field is unchanged.
         """
-        values = np.ascontiguousarray(amounts, np.float32)
+        values = checked_amounts(amounts)
         if values.shape != self._public_shape():
             raise InputError(f"amounts: shape {values.shape} is not {self._public_shape()}")
-        if not np.isfinite(values).all():
-            raise InputError("amounts: not all are finite")
         with self._lock:
             self._waiting.clear()
-            self._grid.write(values.reshape(self._grid_shape()))
+            self._overwrite(values.reshape(self._grid_shape()))
 
     def mass(self, channel: int | str | None = None) -> float:
         """Return the sum of all amounts, or of a channel's, in double precision."""
-        values = self.view()
-        if channel is not None:
-            values = values[self._table.index(channel)]
-        return float(values.sum(dtype=np.float64))
+        chosen = ... if channel is None else self._table.index(channel)
+        with self._lock:
+            return float(self.view()[chosen].sum(dtype=np.float64))
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -240,7 +265,7 @@ class GridField:
         table.evaporation_at(temperature)
         with self._lock:
             self._waiting.clear()
-            self._grid.write(parts["amounts"])
+            self._overwrite(parts["amounts"])
             self._table, self._temperature, self._time = table, temperature, time
 
     # -- inside ---------------------------------------------------------------------------------
@@ -265,6 +290,25 @@ class GridField:
             self._waiting.clear()
         return self._grid
 
+    def _overwrite(self, values: Field) -> None:
+        """Write amounts that have been checked, shape (planes, Z, Y, X); the lock is held."""
+        self._ceiling = float(values.max(initial=0.0))
+        self._grid.write(values)
+
+    def _make_room(self, cells: NDArray[np.int64], amounts: Float64Array) -> None:
+        """Refuse deposits that would lift a cell above what it may hold; the lock is held."""
+        ceiling = self._ceiling + float(amounts.sum())
+        if ceiling > LARGEST_AMOUNT:
+            present = self._settled().read().reshape(-1)
+            where, which = np.unique(cells, return_inverse=True)
+            most = float((present[where] + np.bincount(which, amounts)).max())
+            if most > LARGEST_AMOUNT:
+                raise InputError(
+                    f"amounts: a cell would hold {most:g}; allowed: at most {LARGEST_AMOUNT:g}"
+                )
+            ceiling = max(most, float(present.max()))
+        self._ceiling = ceiling
+
     def _step_rates(self, dt: float) -> Field:
         """Return the coefficients of a step for each plane."""
         evaporation = self._table.evaporation_at(self._temperature)
@@ -272,9 +316,9 @@ class GridField:
         return np.repeat(rates, self._layers, axis=0)
 
     def _plane(self, channel: int | str, layer: int) -> int:
-        if not 0 <= layer < self._layers:
-            raise InputError(f"layer: {layer} is not within 0 to {self._layers - 1}")
-        return self._table.index(channel) * self._layers + layer
+        return self._table.index(channel) * self._layers + whole(
+            "layer", layer, 0, self._layers - 1
+        )
 
     def _size(self) -> int:
         return len(self._table.names) * self._layers * int(np.prod(self._shape))
@@ -298,16 +342,10 @@ def _grid(device: str, shape: tuple[int, ...], codes: NDArray[np.int64]) -> Grid
 
 
 def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int) else tuple(map(int, shape))
-    if not 1 <= len(sizes) <= 3 or min(sizes) < 0:
-        raise InputError(f"shape: {sizes} is not one to three sizes of at least 0")
-    return sizes
-
-
-def _checked_layers(layers: int) -> int:
-    if layers != int(layers) or layers < 1:
-        raise InputError(f"layers: {layers} is not a whole number above 0")
-    return int(layers)
+    sizes = tuple(shape) if isinstance(shape, tuple | list | np.ndarray) else (shape,)
+    if not 1 <= len(sizes) <= 3:
+        raise InputError(f"shape: {sizes} is not one to three sizes")
+    return tuple(whole("shape", size, 0) for size in sizes)
 
 
 def _checked_spacing(spacing: float | Sequence[float], dimensions: int) -> Float64Array:

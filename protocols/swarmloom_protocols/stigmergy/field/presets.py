@@ -18,20 +18,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 
 from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive
-from swarmloom_protocols.stigmergy.field.anisotropic import Boundaries
-from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
+from swarmloom_protocols.checks import between, positive, whole
+from swarmloom_protocols.stigmergy.field.boundaries import Boundaries
 from swarmloom_protocols.stigmergy.field.chemistry_grids import (
     Field,
+    channels_on_grid,
     checked_amounts,
     checked_step,
     checked_steps,
-    grid_view,
     iterate,
     iterate_on_gpu,
+    layers_on_grid,
     spread_axes,
 )
 from swarmloom_protocols.stigmergy.field.preset_kernels import (
@@ -83,7 +84,7 @@ def gray_scott_steps(
     Parameters
     ----------
     amounts : array-like of float32, shape (2, Y, X) or (2, Z, Y, X)
-        u and v, ≥ 0; not changed.
+        u and v, ≥ 0; not changed. Four axes are a volume: layers of a plane take a call each.
     feed, kill : float
         F and k ≥ 0, per unit of time.
     diffusion : (float, float), optional
@@ -112,7 +113,7 @@ def gray_scott_steps(
     field = checked_amounts(amounts)
     feed, kill = between("feed", feed, 0.0), between("kill", kill, 0.0)
     spread = _coefficients(diffusion)
-    grid, codes = grid_view(field, 2), boundary_codes(boundaries)
+    grid, codes = channels_on_grid(field, boundaries, 2)
     ways = 2.0 * spread_axes(grid.shape[1:], codes)
     fastest = max(ways * spread[0] + feed, ways * spread[1] + feed + kill)
     dt = checked_step(dt, 1.0 / fastest if fastest else math.inf)
@@ -150,18 +151,28 @@ def gray_scott_start(
     Parameters
     ----------
     shape : tuple of int
-        (Y, X) or (Z, Y, X).
+        (Y, X) or (Z, Y, X), each at least 1.
     rng : numpy.random.Generator
         Places the seeds and draws the noise.
     seeds : int, optional
-        How many.
+        How many, at least 0.
     noise : float, optional
-        Each amount is multiplied with 1 + `noise` · (uniform in ±1).
+        0 to 1; each amount is multiplied with 1 + `noise` · (uniform in ±1).
 
     Returns
     -------
     ndarray of float32, shape (2, *shape)
+        At least 0.
+
+    Raises
+    ------
+    InputError
+        An argument is out of its range.
     """
+    shape = tuple(whole("shape", size, 1) for size in shape)
+    if len(shape) not in (2, 3):
+        raise InputError(f"shape: {shape} is not (Y, X) or (Z, Y, X)")
+    seeds, noise = whole("seeds", seeds, 0), between("noise", noise, 0.0, 1.0)
     amounts = np.zeros((2, *shape))
     amounts[0] = 1.0
     side = max(2, min(shape[-2:]) // 12)
@@ -182,12 +193,13 @@ def fisher_kpp_steps(
     steps: int = 1,
     boundaries: Boundaries = "reflecting",
     device: Device = "auto",
+    axes: int | None = None,
 ) -> Field:
     """Do steps of the Fisher–KPP equation.
 
     Parameters
     ----------
-    amounts : array-like of float32, shape (Y, X), (Z, Y, X) or (planes, Z, Y, X)
+    amounts : array-like of float32, shape (…, Y, X) or (…, Z, Y, X)
         u ≥ 0; not changed.
     growth : float
         r > 0, per unit of time.
@@ -203,6 +215,9 @@ def fisher_kpp_steps(
         As `boundary_codes` takes them.
     device : {"auto", "cpu", "cuda"}, optional
         Where to compute; a GPU keeps the field from the first step to the last.
+    axes : int, optional
+        How many of the last axes are space: 2 or 3; nothing flows along the others, which may be
+        channels and layers. Needed for arrays of more than two axes.
 
     Returns
     -------
@@ -219,7 +234,7 @@ def fisher_kpp_steps(
     field = checked_amounts(amounts)
     growth, capacity = positive("growth", growth), positive("capacity", capacity)
     diffusion = between("diffusion", diffusion, 0.0)
-    grid, codes, count = grid_view(field), boundary_codes(boundaries), checked_steps(steps)
+    (grid, codes), count = layers_on_grid(field, boundaries, axes), checked_steps(steps)
     fullest = max(1.0, float(field.max(initial=0.0)) / capacity)
     ways = 2.0 * spread_axes(grid.shape[1:], codes)
     dt = checked_step(dt, 1.0 / (ways * diffusion + growth * fullest))
@@ -252,18 +267,20 @@ def fitzhugh_nagumo_steps(
     Parameters
     ----------
     amounts : array-like of float32, shape (2, Y, X) or (2, Z, Y, X)
-        u and w, of either sign, up to 100; not changed.
+        u and w, of either sign, up to 100; not changed. Four axes are a volume.
     epsilon : float, optional
-        Speed of w > 0.
+        Speed of w > 0, at most 1e9.
     a, b : float, optional
-        Constants of w; b ≥ 0.
+        Constants of w; a within ±100, b from 0 to 1e9.
     current : float, optional
-        Stimulus I.
+        Stimulus I within ±100.
     diffusion : (float, float), optional
         D_u and D_w ≥ 0, in cells² per unit of time.
     dt : float, optional
-        Time of a step, at most 1 / (2·axes·D_u + max(1, U²)) and 1 / (2·axes·D_w + ε·b), where U
-        is the largest |u|, or 3 if that is less.
+        Time of a step, at most 1 / (2·axes·D_u + U²) and 1 / (2·axes·D_w + ε·b), where U is what
+        |u| cannot exceed in the time t of all steps: at least 3, the largest |u| given, and the
+        root of U³/3 − U = |I| + W. W, which |w| cannot exceed, is the largest |w| given or, if
+        larger, the smaller of (U + |a|)/b and that |w| + ε·t·(U + |a|).
     steps : int, optional
         How many.
     boundaries : optional
@@ -283,16 +300,42 @@ def fitzhugh_nagumo_steps(
         "cuda" is not usable here.
     """
     field = checked_amounts(amounts, signed=True)
-    epsilon, b = positive("epsilon", epsilon), between("b", b, 0.0)
+    epsilon, b = positive("epsilon", epsilon, 1e9), between("b", b, 0.0, 1e9)
     a, current = between("a", a, -100.0, 100.0), between("current", current, -100.0, 100.0)
-    spread, steepest = _coefficients(diffusion), float(np.abs(field).max(initial=3.0))
-    between("the largest of |amounts|", steepest, 0.0, 100.0)
-    grid, codes = grid_view(field, 2), boundary_codes(boundaries)
+    between("the largest of |amounts|", float(np.abs(field).max(initial=0.0)), 0.0, 100.0)
+    spread, (grid, codes) = _coefficients(diffusion), channels_on_grid(field, boundaries, 2)
+    count, dt = checked_steps(steps), positive("dt", dt, 1e9)
+    steepest = _farthest(field, epsilon, a, b, current, count * dt)
     ways = 2.0 * spread_axes(grid.shape[1:], codes)
     fastest = max(ways * spread[0] + steepest**2, ways * spread[1] + epsilon * b)
     dt = checked_step(dt, 1.0 / fastest)
     rates = dt * np.array([1.0, *spread, epsilon, epsilon * a, epsilon * b, current / dt])
-    return _pair_steps(field, grid, FITZHUGH_NAGUMO, rates, codes, checked_steps(steps), device)
+    return _pair_steps(field, grid, FITZHUGH_NAGUMO, rates, codes, count, device)
+
+
+def _farthest(
+    field: Field, epsilon: float, a: float, b: float, current: float, time: float
+) -> float:
+    """Return what |u| of the FitzHugh–Nagumo system cannot exceed within a time; at least 3.
+
+    |u| ≤ U and |w| ≤ W are never left where, at these limits, the rates point inwards:
+    U³/3 − U ≥ |I| + W and b·W ≥ U + |a|. Without the second, w grows by ε·(U + |a|) a time at most.
+    """
+    largest_u, largest_w = (float(np.abs(one).max(initial=0.0)) for one in field)
+
+    def inwards(limit: float) -> float:
+        drive = limit + abs(a)
+        ends_at = max(largest_w, drive / b) if b else math.inf
+        recovery = min(ends_at, largest_w + epsilon * time * drive)
+        return limit**3 / 3.0 - limit - abs(current) - recovery
+
+    low = max(largest_u, 3.0)
+    if inwards(low) >= 0.0:
+        return low
+    high = 2.0 * low
+    while inwards(high) < 0.0:
+        high *= 2.0
+    return float(brentq(inwards, low, high))
 
 
 def turing_wavelength(jacobian: ArrayLike, diffusion: ArrayLike) -> float | None:
@@ -311,8 +354,17 @@ def turing_wavelength(jacobian: ArrayLike, diffusion: ArrayLike) -> float | None
         2π/κ in cells, for the κ at which the largest real part of the eigenvalues of
         J − κ²·diag(D) is largest (Turing, "The chemical basis of morphogenesis", 1952); None
         where no wave grows, or the fastest to grow is the uniform one.
+
+    Raises
+    ------
+    InputError
+        Shapes do not fit, a number is not finite, or a coefficient is negative.
     """
     slopes, spread = np.asarray(jacobian, np.float64), np.asarray(diffusion, np.float64)
+    if spread.ndim != 1 or not len(spread):
+        raise InputError(f"diffusion: shape {spread.shape} is not (n,)")
+    for one in spread.tolist():
+        between("diffusion", one, 0.0)
     if slopes.shape != (len(spread), len(spread)) or not np.isfinite(slopes).all():
         raise InputError(f"jacobian: shape {slopes.shape} is not (n, n) of finite numbers")
     waves = np.concatenate(([0.0], np.geomspace(1e-3, math.pi, 8000)))

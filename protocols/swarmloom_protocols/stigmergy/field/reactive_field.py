@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.stigmergy.field.anisotropic import DiffusionByTensor
+from swarmloom_protocols.stigmergy.field.chemistry_grids import checked_amounts, checked_steps
 from swarmloom_protocols.stigmergy.field.diffusion import diffused
 from swarmloom_protocols.stigmergy.field.grid_field import GridField
 from swarmloom_protocols.stigmergy.field.metrics import step_bytes
@@ -17,9 +19,10 @@ from swarmloom_protocols.stigmergy.field.perona_malik import perona_malik_steps
 from swarmloom_protocols.stigmergy.field.reaction_networks import ReactionNetwork
 from swarmloom_protocols.stigmergy.field.reactions import react, reaction_diffusion_steps
 
-__all__ = ["ReactiveField"]
+__all__ = ["ReactiveField", "check_options"]
 
 Field = NDArray[np.float32]
+Change = Callable[[Field], Field]
 
 
 class ReactiveField(GridField):
@@ -39,18 +42,21 @@ class ReactiveField(GridField):
         time : float
             At least 0; the field's own time stands still, for `step` or `advance` moves it.
         **options
-            Of `swarmloom_protocols.stigmergy.field.reactions.react`.
+            Of `swarmloom_protocols.stigmergy.field.reactions.react`: `relative_tolerance`,
+            `absolute_tolerance`, `most_steps`.
 
         Raises
         ------
         InputError
-            A channel is not there, or an option is not allowed; the field is unchanged.
+            A channel is not there, an option is not allowed, or an amount grows above 1e18; the
+            field is unchanged.
         """
+        check_options(react, options, "amounts", "network", "time", "device")
 
         def reacted(amounts: Field) -> Field:
             return react(amounts, network, time, device=self._device, **options)
 
-        self._change("react", self._rows(network), reacted)
+        self._change("react", (self._rows(network), reacted))
 
     def react_and_step(
         self, network: ReactionNetwork, n: int = 1, *, dt: float = 1.0, **options: Any
@@ -77,11 +83,15 @@ class ReactiveField(GridField):
         ------
         InputError
             A channel is not there, cells are not as long along one axis as along another, the
-            step is not stable, or an option is not allowed; the field is unchanged.
+            step is not stable, an option is not allowed, or an amount grows above 1e18; the field
+            is unchanged.
         """
-        rows, side = self._rows(network), self._side_of_cells()
+        rows, side, steps = self._rows(network), self._side_of_cells(), checked_steps(n)
         others = [row for row in range(len(self.channels)) if row not in rows]
-        options |= {"dt": dt, "steps": n, "boundaries": self._boundaries, "device": self._device}
+        own = {"dt": dt, "steps": steps, "boundaries": self._boundaries, "device": self._device}
+        fixed = "amounts", "network", "diffusion", "evaporation", *own
+        check_options(reaction_diffusion_steps, options, *fixed)
+        options |= own
 
         def together(amounts: Field) -> Field:
             spread, lost = self._table.diffusion[rows] / side**2, self.evaporation[rows]
@@ -96,11 +106,10 @@ class ReactiveField(GridField):
 
             def alone(amounts: Field) -> Field:
                 own = rates[others].reshape(-1, 4)
-                return diffused(_planes(amounts), own, self._codes, n, device=self._device)
+                return diffused(_planes(amounts), own, self._codes, steps, device=self._device)
 
-            self._change("react_and_step", rows, together, n)
-            self._change("step", others, alone, n)
-            self._time += n * dt
+            self._change("react_and_step", (rows, together), (others, alone), steps=steps)
+            self._time += steps * dt
 
     def diffuse(
         self,
@@ -133,13 +142,14 @@ class ReactiveField(GridField):
         InputError
             The tensor cannot be treated, or the step is not stable; the field is unchanged.
         """
-        per_cells = self._in_cells(tensor)
+        per_cells, steps = self._in_cells(tensor), checked_steps(n)
 
         def spread(amounts: Field) -> Field:
             planes = _planes(amounts)
-            return self._by_tensor.of(per_cells, planes.shape).steps(planes, dt, n, self._device)
+            by_tensor = self._by_tensor.of(per_cells, planes.shape)
+            return by_tensor.steps(planes, dt, steps, self._device)
 
-        self._change("diffuse", self._channel_rows(channel), spread, n)
+        self._change("diffuse", (self._channel_rows(channel), spread), steps=steps)
 
     def denoise(
         self, threshold: float, n: int = 1, *, channel: int | str | None = None, **options: Any
@@ -165,28 +175,34 @@ class ReactiveField(GridField):
         InputError
             An argument is not allowed; the field is unchanged.
         """
-        options |= {"boundaries": self._boundaries, "device": self._device}
+        steps = checked_steps(n)
+        own = {"boundaries": self._boundaries, "device": self._device, "axes": 3, "steps": steps}
+        check_options(perona_malik_steps, options, "amounts", "threshold", *own)
+        options |= own
 
         def smoothed(amounts: Field) -> Field:
-            return perona_malik_steps(_planes(amounts), threshold=threshold, steps=n, **options)
+            return perona_malik_steps(_planes(amounts), threshold=threshold, **options)
 
-        self._change("denoise", self._channel_rows(channel), smoothed, n)
+        self._change("denoise", (self._channel_rows(channel), smoothed), steps=steps)
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _change(
-        self, operation: str, rows: Sequence[int], change: Callable[[Field], Field], steps: int = 1
-    ) -> None:
-        """Replace some channels' amounts, which are given as (channels, layers, Z, Y, X)."""
+    def _change(self, operation: str, *parts: tuple[Sequence[int], Change], steps: int = 1) -> None:
+        """Replace some channels' amounts, which are given as (channels, layers, Z, Y, X).
+
+        Nothing is written before all parts are there and allowed.
+        """
+        changed = sum(len(rows) for rows, _ in parts)
         with self._lock:
             grid = self._settled()
-            moved = step_bytes(len(rows) * self._size() // len(self.channels), steps)
+            moved = step_bytes(changed * self._size() // len(self.channels), steps)
             with self.metrics.measure(operation, moved, grid.wait):
                 values = grid.read().copy()
                 channels = values.reshape(len(self.channels), self._layers, *values.shape[1:])
-                chosen = channels[list(rows)]
-                channels[list(rows)] = change(chosen).reshape(chosen.shape)
-                grid.write(values)
+                for rows, change in parts:
+                    chosen = channels[list(rows)]
+                    channels[list(rows)] = change(chosen).reshape(chosen.shape)
+                self._overwrite(checked_amounts(values))
 
     def _rows(self, network: ReactionNetwork) -> list[int]:
         return [self._table.index(name) for name in network.channels]
@@ -210,6 +226,29 @@ class ReactiveField(GridField):
             raise InputError(f"tensor: shape {shape} is not (…, d, d) with d of 2 to {most} axes")
         sides = self._spacing[3 - axes :]
         return np.asarray(given / np.outer(sides, sides), np.float64)
+
+
+def check_options(function: Callable[..., Any], options: Mapping[str, Any], *fixed: str) -> None:
+    """Refuse options that a function does not have, or that the field itself gives it.
+
+    Parameters
+    ----------
+    function : callable
+        What the options are handed on to.
+    options : mapping of str to object
+        Looked at by name alone.
+    *fixed : str
+        Parameters of `function` that are no options.
+
+    Raises
+    ------
+    InputError
+        One is not allowed; the message lists those that are.
+    """
+    allowed = [name for name in inspect.signature(function).parameters if name not in fixed]
+    for name in options:
+        if name not in allowed:
+            raise InputError(f"{name}: no option here; allowed: {', '.join(allowed)}")
 
 
 def _planes(amounts: Field) -> Field:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.stigmergy.field.chemistry_grids import checked_amounts
 
 __all__ = ["checked_snapshot", "sealed_snapshot"]
 
@@ -67,7 +68,7 @@ def checked_snapshot(state: Mapping[str, Any]) -> Snapshot:
     ------
     InputError
         It is of another format or version, lacks a part, has been altered, or holds amounts that
-        are not finite.
+        are not within 0 to 1e18.
     """
     found = _text(state, "format"), _text(state, "version")
     if found != (FORMAT, str(VERSION)):
@@ -78,8 +79,10 @@ def checked_snapshot(state: Mapping[str, Any]) -> Snapshot:
     arrays: Snapshot = {name: _part(state, name) for name in DTYPES}
     if _text(state, "checksum") != _checksum(arrays):
         raise InputError("snapshot: its checksum differs: it has been altered or damaged")
-    if not np.isfinite(arrays["amounts"]).all():
-        raise InputError("snapshot: not all amounts are finite")
+    try:
+        checked_amounts(arrays["amounts"])
+    except InputError as error:
+        raise InputError(f"snapshot: {error}") from None
     return arrays
 
 

@@ -152,7 +152,7 @@ def test_a_snapshot_with_a_valid_seal_but_amounts_that_cannot_be_is_refused():
     field = busy_field()
     state = field.snapshot()
     state["amounts"][0, 0, 0, 0] = np.nan
-    with pytest.raises(InputError, match="finite"):
+    with pytest.raises(InputError, match="snapshot: amounts lie between nan"):
         field.restore(sealed_snapshot(state))
 
 
