@@ -66,7 +66,8 @@ class CrewConfig(ProtocolConfig):
         default=None,
         description="SQLite file of a memory for crews that have none of their own: each task's "
         "prompt tells what came of tasks like it, entries fade and gain strength with use, and "
-        "no model is called for it. Several crews and processes may share the file.",
+        "no model is called for it. Several crews and processes may share the file. A relative "
+        "path in a configuration file starts at that file.",
     )
     memory_half_life: float | None = Field(
         default=30.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import weakref
@@ -50,6 +51,8 @@ __all__ = ["CrewSession", "coordinate"]
 
 _TOPIC_LENGTH = 60
 _SECONDS_A_DAY = 86400.0
+# A kickoff does not stand still because another program keeps the memory's file locked.
+_MEMORY_TIMEOUT = 1.0
 
 
 def coordinate(
@@ -238,6 +241,7 @@ class _Attachment:
             crew, dict(zip(names, agents, strict=True)), session.config.token_price
         )
         self._session, self._crew = session, crew
+        self._memory = session.memory if crew._memory is None else None
         self._reserved = kickoff
         self._name_of = {id(agent): name for name, agent in self.team.agents.items()}
         self._assigned = {id(task): task.agent for task in crew.tasks}
@@ -256,27 +260,26 @@ class _Attachment:
         self._override(self._crew, "copy", self._copy)
         if not self._session.config.task_log:
             self._set(self._crew, "_task_output_handler", NullStore())
-        if self._session.memory is not None and self._crew._memory in (None, self._session.memory):
-            self._lend_memory(self._session.memory)
+        if self._memory is not None:
+            self._lend_memory(self._memory)
         alone = len(self.team.agents) == 1
         for agent in self.team.agents.values():
             self._prepare(agent, alone)
 
     def _lend_memory(self, memory: TrailMemory) -> None:
-        # CrewAI makes the private attribute anew from the public one whenever it validates.
-        self._set(self._crew, "_memory", memory)
-        self._set(self._crew, "memory", memory)
-        # CrewAI adds tools and tells agents to use them: one call would become a loop of calls.
-        self._override(self._crew, "_add_memory_tools", lambda tools, memory: tools)
+        # Not as the crew's own: CrewAI's executors would save answers that a guardrail refuses
+        # then, and it would add tools and tell agents to use them, a loop of calls in place of one.
         for agent in self.team.agents.values():
-            self._override(agent, "_retrieve_memory_context", memory.in_prompt)
+            if not getattr(agent, "memory", None):
+                self._override(agent, "_retrieve_memory_context", memory.in_prompt)
+                self._override(agent, "copy", _copy_with_memory(agent, memory))
 
     def _prepare(self, agent: BaseAgent, alone: bool) -> None:
         self._set(agent, "agent_executor", None)
         self._undo.callback(setattr, agent, "agent_executor", None)
         if not alone and hasattr(agent, "max_retry_limit"):
             self._set(agent, "max_retry_limit", 0)  # The kernel asks another agent instead.
-        fast = self._session.config.executor == "fast" and self._crew._memory is None
+        fast = self._session.config.executor == "fast" and self._memory is None
         if fast and only_thinks(agent):
             as_one_shot(agent)
             self._undo.callback(as_stock, agent)
@@ -345,14 +348,17 @@ class _Attachment:
         return agent or next(iter(self.team.agents.values()), None)
 
     def _route(self, task: Task, task_id: str) -> None:
-        session = self._session
+        session, memory = self._session, self._memory
 
         def execute(
             agent: BaseAgent | None, context: str | None, tools: list[BaseTool] | None
         ) -> TaskOutput:
             call = self._call(task, agent, context, tools)
             [outcome] = session.run.solve_now([session.kernel_task(task_id, call)])
-            return deliver(task, session.conclude(call, outcome), self._crew_callback)
+            output = session.conclude(call, outcome)
+            if memory is not None and _is_new(outcome):
+                memory.keep(task, output.raw)
+            return deliver(task, output, self._crew_callback)
 
         async def execute_later(
             agent: BaseAgent | None, context: str | None, tools: list[BaseTool] | None
@@ -360,6 +366,8 @@ class _Attachment:
             call = self._call(task, agent, context, tools)
             [outcome] = await session.run.solve([session.kernel_task(task_id, call)])
             output = session.conclude(call, outcome)
+            if memory is not None and _is_new(outcome):
+                await asyncio.to_thread(memory.keep, task, output.raw)
             return await deliver_later(task, output, self._crew_callback)
 
         object.__setattr__(task, "_execute_core", execute)
@@ -430,7 +438,30 @@ def _configured_memory(config: CrewConfig) -> TrailMemory | None:
     from swarmloom_agents.memory import TrailMemory
 
     days = config.memory_half_life
-    return TrailMemory(config.memory, half_life=None if days is None else days * _SECONDS_A_DAY)
+    half_life = None if days is None else days * _SECONDS_A_DAY
+    memory = TrailMemory(config.memory, half_life=half_life, timeout=_MEMORY_TIMEOUT)
+    try:
+        memory.check_embedder()
+    except BaseException:
+        memory.close()
+        raise
+    return memory
+
+
+def _copy_with_memory(agent: BaseAgent, memory: TrailMemory) -> Callable[[], BaseAgent]:
+    """Let an agent's copies, which work while it is busy, have the memory too."""
+
+    def copy() -> BaseAgent:
+        worker = type(agent).copy(agent)
+        object.__setattr__(worker, "_retrieve_memory_context", memory.in_prompt)
+        return worker
+
+    return copy
+
+
+def _is_new(outcome: Outcome) -> bool:
+    """Say whether somebody worked for an outcome now; a resumed run repeats those it has."""
+    return any(ballot.raw is not None for ballot in outcome.ballots)
 
 
 def _digest(task: Task) -> str:
