@@ -14,7 +14,6 @@ can be. The same split serves three dimensions.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.stigmergy.field.anisotropic_kernels import planar_rows, solid_rows
 from swarmloom_protocols.stigmergy.field.anisotropic_stencils import PLANAR_DIRECTIONS, stencil_of
-from swarmloom_protocols.stigmergy.field.boundaries import Boundary, boundary_codes
+from swarmloom_protocols.stigmergy.field.boundaries import Boundaries, boundary_codes
 from swarmloom_protocols.stigmergy.field.chemistry_grids import (
     Field,
     checked_amounts,
@@ -41,9 +40,6 @@ __all__ = [
     "anisotropic_steps",
     "largest_anisotropic_step",
 ]
-
-Sides = Boundary | str | tuple[Boundary | str, Boundary | str]
-Boundaries = Sides | Mapping[str, Sides]
 
 # Stencils of a tensor of each cell take four times the memory of a plane.
 MOST_KEPT = 4
@@ -95,7 +91,7 @@ class AnisotropicDiffusion:
         if field.shape != self._shape:
             raise InputError(f"amounts: shape {field.shape} is not {self._shape} of the stencil")
         share = np.float32(checked_step(dt, self.largest_step))
-        grid, count = grid_view(field), checked_steps(steps)
+        grid, count = grid_view(field, min(3, field.ndim)), checked_steps(steps)
         if field.size == 0 or count == 0:
             return field.copy()
         on_gpu = resolve(device, size=field.size) == "cuda"

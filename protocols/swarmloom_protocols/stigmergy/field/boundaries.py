@@ -15,7 +15,9 @@ __all__ = [
     "ABSORBING",
     "PERIODIC",
     "REFLECTING",
+    "Boundaries",
     "Boundary",
+    "Sides",
     "boundary_codes",
     "boundary_names",
     "neighbour",
@@ -46,6 +48,7 @@ class Boundary(StrEnum):
 
 
 Sides = Boundary | str | tuple[Boundary | str, Boundary | str]
+Boundaries = Sides | Mapping[str, Sides]
 CODES = {
     Boundary.PERIODIC: PERIODIC,
     Boundary.REFLECTING: REFLECTING,
@@ -53,7 +56,7 @@ CODES = {
 }
 
 
-def boundary_codes(boundaries: Sides | Mapping[str, Sides] = "reflecting") -> NDArray[np.int64]:
+def boundary_codes(boundaries: Boundaries = "reflecting", axes: int = 3) -> NDArray[np.int64]:
     """Turn boundaries into the codes that the kernels read.
 
     Parameters
@@ -61,6 +64,9 @@ def boundary_codes(boundaries: Sides | Mapping[str, Sides] = "reflecting") -> ND
     boundaries : Boundary or str, a pair of them, or mapping of "z", "y", "x" to either
         One kind for every side, a kind for the (low, high) side of every axis, or each axis its
         own ("mixed"); an axis that a mapping does not name is reflecting.
+    axes : int, optional
+        How many of the axes z, y, x there are, the last ones; 1 to 3. The others are reflecting,
+        whatever is said of them, for nothing can pass the side of an axis that is not there.
 
     Returns
     -------
@@ -70,14 +76,17 @@ def boundary_codes(boundaries: Sides | Mapping[str, Sides] = "reflecting") -> ND
     Raises
     ------
     InputError
-        A kind or axis is unknown, or an axis is periodic at one side only.
+        A kind or axis is unknown, sides are neither one nor two, or an axis is periodic at one side
+        only.
     """
     if not isinstance(boundaries, Mapping):
         boundaries = dict.fromkeys(AXES, boundaries)
     for axis in boundaries:
         if axis not in AXES:
             raise InputError(f"boundaries: axis {axis!r} is not one of 'z', 'y', 'x'")
-    return np.array([_pair(axis, boundaries.get(axis, "reflecting")) for axis in AXES], np.int64)
+    pairs = [_pair(axis, boundaries.get(axis, "reflecting")) for axis in AXES]
+    pairs[: 3 - axes] = [(REFLECTING, REFLECTING)] * (3 - axes)
+    return np.array(pairs, np.int64)
 
 
 def boundary_names(codes: NDArray[np.int64]) -> dict[str, Sides]:
@@ -90,6 +99,8 @@ def boundary_names(codes: NDArray[np.int64]) -> dict[str, Sides]:
 
 
 def _pair(axis: str, sides: Sides) -> tuple[int, int]:
+    if not isinstance(sides, str) and not (isinstance(sides, tuple | list) and len(sides) == 2):
+        raise InputError(f"boundaries: {sides!r} of axis {axis!r} is neither a kind nor two kinds")
     low, high = (sides, sides) if isinstance(sides, str) else sides
     codes = _code(axis, low), _code(axis, high)
     if (codes[0] == PERIODIC) != (codes[1] == PERIODIC):

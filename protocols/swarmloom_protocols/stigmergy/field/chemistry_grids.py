@@ -12,23 +12,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import map_bands
 from swarmloom.errors import InputError
-from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING
+from swarmloom_protocols.checks import whole
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, Boundaries, boundary_codes
 
 __all__ = [
+    "LARGEST_AMOUNT",
     "Field",
+    "channels_on_grid",
     "checked_amounts",
     "checked_step",
     "checked_steps",
     "grid_view",
     "iterate",
     "iterate_on_gpu",
+    "layers_on_grid",
     "spread_axes",
 ]
 
 Field = NDArray[np.float32]
 Step = Callable[[Field, Field, int, int], Any]
 
-# What a float32 field may hold so that products of two amounts are still finite.
+# What a field may hold, and whatever is put into it: products of two amounts are still finite as
+# float32.
 LARGEST_AMOUNT = 1e18
 
 
@@ -55,29 +60,74 @@ def checked_amounts(amounts: ArrayLike, *, signed: bool = False) -> Field:
     return array
 
 
-def grid_view(amounts: Field, channels: int | None = None) -> Field:
-    """Return a view of shape (planes, Z, Y, X), or raise `InputError`.
+def grid_view(amounts: Field, axes: int) -> Field:
+    """Return a view of shape (planes, Z, Y, X).
 
     Parameters
     ----------
-    amounts : ndarray of float32
-        Shape (Y, X), (Z, Y, X) or (planes, Z, Y, X); with `channels`, (channels, Y, X) or
-        (channels, Z, Y, X).
-    channels : int, optional
-        Length that the first axis must have.
+    amounts : ndarray of float32, shape (…, Y, X) or (…, Z, Y, X)
+    axes : int
+        How many of the last axes are space, 2 or 3; Z is 1 for 2.
+    """
+    planes = math.prod(amounts.shape[: amounts.ndim - axes])
+    return amounts.reshape(planes, *(1,) * (3 - axes), *amounts.shape[amounts.ndim - axes :])
+
+
+def layers_on_grid(
+    amounts: Field, boundaries: Boundaries, axes: int | None
+) -> tuple[Field, NDArray[np.int64]]:
+    """Return layers between which nothing flows as (planes, Z, Y, X), and codes of their sides.
+
+    Parameters
+    ----------
+    amounts : ndarray of float32, shape (…, Y, X) or (…, Z, Y, X)
+    boundaries : Boundaries
+        As `boundary_codes` takes them.
+    axes : int or None
+        How many of the last axes are space, 2 or 3; None only where there are no others.
+
+    Raises
+    ------
+    InputError
+        `axes` is missing or not allowed: three axes may be a volume as well as channels × a plane.
     """
     shape = amounts.shape
-    if channels is None:
-        if amounts.ndim not in (2, 3, 4):
-            raise InputError(
-                f"amounts: shape {shape} is not (Y, X), (Z, Y, X) or (planes, Z, Y, X)"
-            )
-        return amounts.reshape((1,) * (4 - amounts.ndim) + shape)
+    if axes is None and amounts.ndim != 2:
+        raise InputError(
+            f"amounts: shape {shape} needs axes=2 if it is (…, Y, X), axes=3 if (…, Z, Y, X)"
+        )
+    space = 2 if axes is None else whole("axes", axes)
+    if space not in (2, 3) or amounts.ndim < space:
+        raise InputError(f"axes is {space}; allowed: 2 or 3, of amounts with at least as many axes")
+    return grid_view(amounts, space), boundary_codes(boundaries, space)
+
+
+def channels_on_grid(
+    amounts: Field, boundaries: Boundaries, channels: int
+) -> tuple[Field, NDArray[np.int64]]:
+    """Return channels as (channels, Z, Y, X), and codes of their sides.
+
+    Parameters
+    ----------
+    amounts : ndarray of float32, shape (channels, Y, X) or (channels, Z, Y, X)
+        In the first case there is no z, and no side of it to pass.
+    boundaries : Boundaries
+        As `boundary_codes` takes them.
+    channels : int
+        Length that the first axis must have.
+
+    Raises
+    ------
+    InputError
+        The shape is another one.
+    """
+    shape = amounts.shape
     if amounts.ndim not in (3, 4) or shape[0] != channels:
         raise InputError(
             f"amounts: shape {shape} is not ({channels}, Y, X) or ({channels}, Z, Y, X)"
         )
-    return amounts.reshape((channels,) + (1,) * (4 - amounts.ndim) + shape[1:])
+    space = amounts.ndim - 1
+    return grid_view(amounts, space), boundary_codes(boundaries, space)
 
 
 def checked_step(dt: float, bound: float) -> float:
@@ -98,22 +148,17 @@ def checked_step(dt: float, bound: float) -> float:
 
 def checked_steps(steps: int) -> int:
     """Return a number of steps, at least 0, or raise `InputError`."""
-    if steps != int(steps) or steps < 0:
-        raise InputError(f"steps is {steps}; allowed: whole numbers from 0")
-    return int(steps)
+    return whole("steps", steps, 0)
 
 
 def spread_axes(volume: tuple[int, ...], codes: NDArray[np.int64]) -> int:
     """Count the axes of a (Z, Y, X) grid that something can flow along, at least 1.
 
-    A plane has no z, whatever its boundaries; a single row or column loses through absorbing sides.
+    A single layer, row or column loses through absorbing sides; an axis that is not there has none
+    (see `boundary_codes`).
     """
     absorbing: list[bool] = (codes == ABSORBING).any(axis=1).tolist()
-    flows = [
-        n > 1 or (open_end and axis > 0)
-        for axis, (n, open_end) in enumerate(zip(volume, absorbing, strict=True))
-    ]
-    return max(1, sum(flows))
+    return max(1, sum(n > 1 or open_end for n, open_end in zip(volume, absorbing, strict=True)))
 
 
 def iterate(step: Step, field: Field, steps: int, together: int = 1) -> Field:

@@ -304,7 +304,7 @@ class PheromoneField(ReactiveField):
         """
         from swarmloom_protocols.stigmergy.patterns.detection import detect
 
-        check_options(detect, options, "amounts")
+        check_options(detect, options, "field")
         plane = self._plane(channel, layer)
         with self._lock:
             amounts = self._settled().read()[plane].reshape(self._shape).copy()

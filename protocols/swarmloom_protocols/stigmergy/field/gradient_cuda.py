@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom_protocols.stigmergy.field.boundaries import neighbour
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, neighbour
 from swarmloom_protocols.stigmergy.field.chemistry_kernels import ZERO
 from swarmloom_protocols.stigmergy.field.gradient_kernels import (
     component,
@@ -64,7 +64,7 @@ def laplacian(source: NDArray[np.float32], codes: Numbers, target: NDArray[np.fl
     low = volume[z, south, x] if south >= 0 else ZERO
     high = volume[z, north, x] if north >= 0 else ZERO
     value += second_difference(low, volume[z, y, x], high)
-    if depth > 1:
+    if depth > 1 or codes[0, 0] == ABSORBING or codes[0, 1] == ABSORBING:
         below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
         above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
         low = volume[below, y, x] if below >= 0 else ZERO

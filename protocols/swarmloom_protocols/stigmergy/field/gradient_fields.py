@@ -31,12 +31,11 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive
-from swarmloom_protocols.stigmergy.field.anisotropic import Boundaries
-from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
+from swarmloom_protocols.stigmergy.field.boundaries import Boundaries
 from swarmloom_protocols.stigmergy.field.chemistry_grids import (
     Field,
     checked_amounts,
-    grid_view,
+    layers_on_grid,
 )
 from swarmloom_protocols.stigmergy.field.gradient_kernels import (
     EXPLOITATION,
@@ -81,18 +80,19 @@ def gradient_field(
     softening: float = 1.0,
     boundaries: Boundaries = "reflecting",
     device: Device = "auto",
+    axes: int | None = None,
 ) -> Field:
     """Compute a gradient field.
 
     Parameters
     ----------
-    amounts : array-like of float32, shape (Y, X), (Z, Y, X) or (planes, Z, Y, X)
+    amounts : array-like of float32, shape (…, Y, X) or (…, Z, Y, X)
         Amounts ≥ 0 in cells of side 1; not changed.
     kind : GradientKind or str, optional
         "attraction", "repulsion", "exploration", "exploitation", "convergence" or "divergence".
     sources, sinks : array-like, shape (n, 3) or (n, 4), optional
-        Points (y, x, strength) or (z, y, x, strength) with strengths q ≥ 0, which add and take
-        q / √(r² + σ²) at the distance r; over a periodic axis to the nearest image.
+        Points (y, x, strength), in volumes (z, y, x, strength), with strengths q ≥ 0, which add
+        and take q / √(r² + σ²) at the distance r; over a periodic axis to the nearest image.
     half_level : float, optional
         κ > 0 of exploration and exploitation, in amounts.
     softening : float, optional
@@ -102,12 +102,15 @@ def gradient_field(
         outside, so that nothing leads through the wall.
     device : {"auto", "cpu", "cuda"}, optional
         Where to compute.
+    axes : int, optional
+        How many of the last axes are space: 2 or 3; the others may be channels and layers, of which
+        each has its own field. Needed for arrays of more than two axes.
 
     Returns
     -------
     ndarray of float32, shape of `amounts` with an axis of 2 (y, x) or 3 (z, y, x) more
-        In amounts per cell, and per cell³ for convergence and divergence; two components for
-        amounts of shape (Y, X).
+        In amounts per cell, and per cell³ for convergence and divergence; as many components as
+        there are axes of space.
 
     Raises
     ------
@@ -117,19 +120,17 @@ def gradient_field(
         "cuda" is not usable here.
     """
     field = checked_amounts(amounts)
-    grid, codes = grid_view(field), boundary_codes(boundaries)
+    grid, codes = layers_on_grid(field, boundaries, axes)
+    components = axes or 2
     of_laplacian, weighting = _weighting(kind, positive("half_level", half_level))
-    points = np.concatenate((_points("sources", sources, 1.0), _points("sinks", sinks, -1.0)))
+    given = ("sources", sources, 1.0), ("sinks", sinks, -1.0)
+    points = np.concatenate([_points(*one, components) for one in given])
     spread = np.float32(positive("softening", softening, 1e9) ** 2)
     if field.size == 0:
-        return np.zeros((*field.shape, _axes(field)), np.float32)
+        return np.zeros((*field.shape, components), np.float32)
     chain = _on_gpu if resolve(device, size=field.size) == "cuda" else _on_cpu
-    vectors = chain(grid, points, spread, of_laplacian, weighting, codes, _axes(field))
-    return vectors.reshape(*field.shape, _axes(field))
-
-
-def _axes(field: Field) -> int:
-    return 2 if field.ndim == 2 else 3
+    vectors = chain(grid, points, spread, of_laplacian, weighting, codes, components)
+    return vectors.reshape(*field.shape, components)
 
 
 def _weighting(kind: GradientKind | str, half_level: float) -> tuple[bool, tuple[int, Any]]:
@@ -146,16 +147,14 @@ def _weighting(kind: GradientKind | str, half_level: float) -> tuple[bool, tuple
     return known in OF_LAPLACIAN, (weighted.get(known, PLAIN), level)
 
 
-def _points(name: str, points: ArrayLike | None, sign: float) -> Field:
+def _points(name: str, points: ArrayLike | None, sign: float, axes: int) -> Field:
     """Return rows of z, y, x and signed strength."""
     if points is None:
         return np.zeros((0, 4), np.float32)
     array = np.asarray(points, np.float64)
-    if array.ndim != 2 or array.shape[1] not in (3, 4):
-        raise InputError(
-            f"{name}: shape {array.shape} is not (n, 3) of (y, x, strength) or (n, 4) of"
-            " (z, y, x, strength)"
-        )
+    if array.ndim != 2 or array.shape[1] != axes + 1:
+        place = "(y, x, strength)" if axes == 2 else "(z, y, x, strength)"
+        raise InputError(f"{name}: shape {array.shape} is not (n, {axes + 1}) of {place}")
     wrong = ~(np.isfinite(array).all(axis=1) & (np.abs(array) <= 1e9).all(axis=1))
     wrong |= array[:, -1] < 0.0
     if wrong.any():

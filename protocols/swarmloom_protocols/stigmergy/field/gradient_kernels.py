@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.stigmergy.field.boundaries import PERIODIC, neighbour
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, PERIODIC, neighbour
 from swarmloom_protocols.stigmergy.field.chemistry_kernels import (
     FLOOR,
     ZERO,
@@ -145,6 +145,7 @@ def laplacian_rows(
 ) -> None:
     """Write the Laplacian of rows start to stop; `nothing` are zeros of shape (X,)."""
     _, depth, height, width = source.shape
+    upright = depth > 1 or codes[0, 0] == ABSORBING or codes[0, 1] == ABSORBING
     for row in range(start, stop):
         plane, z, y = row // (depth * height), row // height % depth, row % height
         south, north = rows_beside(source[plane], z, y, codes, nothing)
@@ -155,7 +156,7 @@ def laplacian_rows(
             right = value_at(centre, neighbour(x, 1, width, codes[2, 0], codes[2, 1]))
             value = second_difference(left, centre[x], right)
             value += second_difference(south[x], centre[x], north[x])
-            if depth > 1:
+            if upright:
                 value += second_difference(below[x], centre[x], above[x])
             out[x] = value
 

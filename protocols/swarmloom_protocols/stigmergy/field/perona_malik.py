@@ -16,16 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive
-from swarmloom_protocols.stigmergy.field.anisotropic import Boundaries
-from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
+from swarmloom_protocols.stigmergy.field.boundaries import Boundaries
 from swarmloom_protocols.stigmergy.field.chemistry_grids import (
     Field,
     checked_amounts,
     checked_step,
     checked_steps,
-    grid_view,
     iterate,
     iterate_on_gpu,
+    layers_on_grid,
     spread_axes,
 )
 from swarmloom_protocols.stigmergy.field.perona_malik_kernels import (
@@ -50,12 +49,13 @@ def perona_malik_steps(
     steps: int = 1,
     boundaries: Boundaries = "reflecting",
     device: Device = "auto",
+    axes: int | None = None,
 ) -> Field:
     """Do explicit steps of ∂u/∂t = rate·∇·(g(|∇u|)∇u).
 
     Parameters
     ----------
-    amounts : array-like of float32, shape (Y, X), (Z, Y, X) or (planes, Z, Y, X)
+    amounts : array-like of float32, shape (…, Y, X) or (…, Z, Y, X)
         Amounts ≥ 0 in cells of side 1; not changed.
     conductance : {"exponential", "rational", "constant"}, optional
         g(s) = e^{−(s/K)²}, 1 / (1 + (s/K)²), or 1, which is isotropic diffusion.
@@ -71,6 +71,9 @@ def perona_malik_steps(
         As `boundary_codes` takes them.
     device : {"auto", "cpu", "cuda"}, optional
         Where to compute; a GPU keeps the field from the first step to the last.
+    axes : int, optional
+        How many of the last axes are space: 2 or 3; nothing flows along the others, which may be
+        channels and layers. Needed for arrays of more than two axes.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def perona_malik_steps(
         "cuda" is not usable here.
     """
     field = checked_amounts(amounts)
-    grid, codes, count = grid_view(field), boundary_codes(boundaries), checked_steps(steps)
+    (grid, codes), count = layers_on_grid(field, boundaries, axes), checked_steps(steps)
     if conductance not in get_args(Conductance):
         allowed = ", ".join(map(repr, get_args(Conductance)))
         raise InputError(f"conductance: {conductance!r} is not one of {allowed}")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom_protocols.stigmergy.field.boundaries import neighbour
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, neighbour
 from swarmloom_protocols.stigmergy.field.chemistry_kernels import ZERO, settled
 from swarmloom_protocols.stigmergy.field.perona_malik_kernels import pair_flow
 
@@ -43,7 +43,7 @@ def perona_malik(
     high = volume[z, north, x] if north >= 0 else ZERO
     flow += pair_flow(low, centre, high, kind, sharpness)
     flow *= shares[plane]
-    if depth > 1:
+    if depth > 1 or codes[0, 0] == ABSORBING or codes[0, 1] == ABSORBING:
         below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
         above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
         low = volume[below, y, x] if below >= 0 else ZERO

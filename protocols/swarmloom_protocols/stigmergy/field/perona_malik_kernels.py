@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.stigmergy.field.anisotropic_kernels import settle
-from swarmloom_protocols.stigmergy.field.boundaries import neighbour
+from swarmloom_protocols.stigmergy.field.boundaries import ABSORBING, neighbour
 from swarmloom_protocols.stigmergy.field.chemistry_kernels import (
     ONE,
     rows_beside,
@@ -137,13 +137,14 @@ def perona_malik_rows(
         Only these rows are written.
     """
     _, depth, height, _ = source.shape
+    upright = depth > 1 or codes[0, 0] == ABSORBING or codes[0, 1] == ABSORBING
     for row in range(start, stop):
         plane, z, y = row // (depth * height), row // height % depth, row % height
         volume, out, share = source[plane], target[plane, z, y], shares[plane]
         south, north = rows_beside(volume, z, y, codes, nothing)
         sides = codes[2, 0], codes[2, 1]
         planar_flows(south, volume[z, y], north, kind, sharpness, share, sides[0], sides[1], out)
-        if depth > 1:
+        if upright:
             below, above = rows_upright(volume, z, y, codes, nothing)
             add_upright(below, volume[z, y], above, kind, sharpness, share, out)
         settle(volume[z, y], out)

@@ -17,15 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between
-from swarmloom_protocols.stigmergy.field.anisotropic import Boundaries
-from swarmloom_protocols.stigmergy.field.boundaries import boundary_codes
+from swarmloom_protocols.checks import between, whole
+from swarmloom_protocols.stigmergy.field.boundaries import Boundaries
 from swarmloom_protocols.stigmergy.field.chemistry_grids import (
     Field,
+    channels_on_grid,
     checked_amounts,
     checked_step,
     checked_steps,
-    grid_view,
     iterate,
     spread_axes,
 )
@@ -119,7 +118,7 @@ def _integration(
         *network.program(),
         np.float32(between("relative_tolerance", relative, 1e-6, 0.1)),
         np.float32(between("absolute_tolerance", absolute, 1e-12, 1e12)),
-        int(between("most_steps", most_steps, 1, 1e9)),
+        whole("most_steps", most_steps, 1, 10**9),
     )
 
 
@@ -141,7 +140,8 @@ def reaction_diffusion_steps(
     Parameters
     ----------
     amounts : array-like of float32, shape (channels, Y, X) or (channels, Z, Y, X)
-        Amounts ≥ 0 of the network's channels in cells of side 1; not changed.
+        Amounts ≥ 0 of the network's channels in cells of side 1; not changed. Four axes are a
+        volume: layers of a plane between which nothing flows take a call each.
     network : ReactionNetwork
         What reacts.
     diffusion : array-like of float, shape (channels,)
@@ -172,7 +172,7 @@ def reaction_diffusion_steps(
     """
     field = checked_amounts(amounts)
     given = _integration(network, relative_tolerance, absolute_tolerance, most_steps)
-    grid, codes = grid_view(field, len(network.channels)), boundary_codes(boundaries)
+    grid, codes = channels_on_grid(field, boundaries, len(network.channels))
     spread = _per_channel("diffusion", diffusion, network)
     lost = np.zeros(len(spread))
     if evaporation is not None:

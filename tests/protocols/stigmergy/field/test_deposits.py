@@ -106,7 +106,34 @@ def test_no_deposit_of_eight_threads_is_lost_and_no_order_shows():
     assert field.mass() == pytest.approx(amounts.sum(), rel=1e-7)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0, -np.inf, 1e31])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.sampled_from([0.0, 1e-28, 3e-15, 1e-8, 1.0, 7e5, 1e12, 1e18])
+            | st.floats(2.0**-90, 2.0**59, width=32),
+        ),
+        max_size=25,
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(deadline=None)
+def test_small_amounts_are_not_lost_beside_large_ones_in_any_order(batch, random):
+    # A cell for each deposit beside those that are shared: what one alone puts there is kept.
+    cells = [cell for cell, _ in batch] + list(range(4, 4 + len(batch)))
+    amounts = [amount for _, amount in batch] * 2
+    values = np.zeros(4 + len(batch), np.float32)
+    expected = deposited(values, cells, amounts, device="cpu")
+    np.testing.assert_array_equal(expected[4:], np.float32(amounts[: len(batch)]))
+    exact = naive.deposited(values, cells, amounts)
+    np.testing.assert_allclose(expected, exact, rtol=1e-6, atol=0.0)
+    both = list(zip(cells, amounts, strict=True))
+    random.shuffle(both)
+    found = deposited(values, [c for c, _ in both], [a for _, a in both], device="cpu")
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0, -np.inf, 1.1e18])
 def test_a_bad_amount_is_refused_and_nothing_is_deposited(bad):
     field = PheromoneField((3, 3), 1)
     with pytest.raises(InputError, match="amounts"):

@@ -41,6 +41,57 @@ def test_it_says_what_it_is():
     assert field.evaporation[1] > 0.1
     assert field.largest_step == pytest.approx(2.5, rel=1e-5)
     assert PheromoneField(5).channels == tuple("01234567")
+    assert field.boundaries == {"y": ("periodic",) * 2, "x": ("reflecting",) * 2}
+    assert (field.spacing, field.reference_temperature) == ((2.0, 2.0), 298.15)
+    assert field.activation_energy.tolist() == [40e3, 40e3]
+
+
+def test_a_field_can_be_made_again_from_what_it_says():
+    one = PheromoneField((3, 1, 4), ["a"], boundaries={"x": ("absorbing", "reflecting")}, spacing=3)
+    names = "boundaries", "spacing", "diffusion", "evaporation", "activation_energy"
+    same = PheromoneField(one.shape, one.channels, **{name: getattr(one, name) for name in names})
+    same.restore(one.snapshot())
+    assert [getattr(same, name) for name in names[:2]] == [getattr(one, name) for name in names[:2]]
+
+
+def test_numbers_of_numpy_are_whole_numbers():
+    field = PheromoneField(np.int64(5), np.int64(2), layers=np.uint8(3))
+    assert (field.shape, field.channels, field.layers) == ((5,), ("0", "1"), 3)
+    assert PheromoneField(np.array([2, 3])).shape == (2, 3)
+    field.deposit([[1.0]], channel=np.int32(1), layer=np.int64(2))
+    field.step(np.int64(1))
+    assert field.mass(np.int64(1)) == field.mass() > 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda field: field.deposit([[0, 0]], channel=0.5), "channel is 0.5"),
+        (lambda field: field.deposit([[0, 0]], layer=0.5), "layer is 0.5"),
+        (lambda field: field.deposit([[0, 0]], layer=2), "layer is 2"),
+        (lambda field: field.sense([[0, 0]], channel=1.9), "channel is 1.9"),
+        (lambda field: field.sense([[0, 0]], channel=2), "channel: 2 is"),
+        (lambda field: field.sense([[0, 0]], layer=np.nan), "layer is nan"),
+        (lambda field: field.mass(True), "channel is True"),
+        (lambda field: field.gradient(layer=-1), "layer is -1"),
+        (lambda field: field.gradient(boundaries="periodic"), "boundaries: no option"),
+        (lambda field: field.gradient(axes=2), "axes: no option"),
+        (
+            lambda field: field.react(ReactionNetwork(("food",), []), 1.0, device="cpu"),
+            "device: no",
+        ),
+        (lambda field: field.react(ReactionNetwork(("food",), []), 1.0, pace=1), "allowed: rel"),
+        (lambda field: field.denoise(1.0, steps=2), "steps: no option"),
+        (lambda field: field.denoise(1.0, 1.5), "steps is 1.5"),
+        (lambda field: field.detect(rng=np.random.default_rng(0), field=1), "field: no option"),
+    ],
+)
+def test_what_is_no_channel_layer_or_option_is_refused(call, name):
+    field = busy_field()
+    before = field.amounts
+    with pytest.raises(InputError, match=name):
+        call(field)
+    np.testing.assert_array_equal(field.amounts, before)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +99,24 @@ def test_it_says_what_it_is():
     [
         ({"shape": (3, -1)}, "shape"),
         ({"shape": (2, 2, 2, 2)}, "shape"),
+        ({"shape": ()}, "shape"),
+        ({"shape": (2.7, 3.2)}, "shape is 2.7"),
+        ({"shape": 1.5}, "shape is 1.5"),
+        ({"shape": "33"}, "shape"),
         ({"channels": 0}, "channels"),
         ({"channels": ["a", "a"]}, "channels"),
+        ({"channels": "abc"}, "channels"),
+        ({"channels": ["a", 1]}, "channels"),
+        ({"channels": 2.0}, "channels"),
+        ({"channels": None}, "channels"),
         ({"layers": 0}, "layers"),
         ({"layers": 1.5}, "layers"),
+        ({"layers": np.nan}, "layers"),
+        ({"layers": True}, "layers"),
         ({"boundaries": "open"}, "boundaries"),
+        ({"boundaries": None}, "boundaries"),
+        ({"boundaries": ("reflecting",) * 3}, "boundaries"),
+        ({"boundaries": {"x": ("reflecting",)}}, "boundaries"),
         ({"spacing": 0.0}, "spacing"),
         ({"spacing": [1.0, 1.0, 1.0]}, "spacing"),
         ({"diffusion": -0.1}, "diffusion"),
@@ -71,7 +135,7 @@ def test_bad_arguments_are_named(options, name):
 def test_steps_that_are_not_allowed_change_nothing():
     field = busy_field()
     before = field.amounts
-    for n, dt in ((-1, 1.0), (1, 2.6), (1, 0.0), (1, np.nan)):
+    for n, dt in ((-1, 1.0), (2.5, 1.0), (True, 1.0), (1, 2.6), (1, 0.0), (1, np.nan), (1, "1")):
         with pytest.raises(InputError, match=r"^(n|dt) is"):
             field.step(n, dt=dt)
     np.testing.assert_array_equal(field.amounts, before)
@@ -91,13 +155,21 @@ def test_amounts_are_a_copy_and_the_view_cannot_be_written():
 def test_amounts_can_be_replaced_by_finite_ones_of_the_same_shape():
     field = busy_field()
     before = field.amounts
-    for bad in (before[0], np.full_like(before, np.nan), np.full_like(before, np.inf)):
+    for bad in (before[0], *(np.full_like(before, one) for one in (np.nan, np.inf, -1.0, 2e18))):
         with pytest.raises(InputError, match="amounts"):
             field.replace(bad)
     np.testing.assert_array_equal(field.amounts, before)
     field.deposit([[0, 0]])
     field.replace(2 * before)
     np.testing.assert_array_equal(field.amounts, 2 * before)
+
+
+def test_deposits_that_wait_are_gone_after_a_snapshot_is_restored():
+    field = busy_field()
+    before, state = field.amounts, field.snapshot()
+    field.deposit([[0, 0]], 3.0)
+    field.restore(state)
+    np.testing.assert_array_equal(field.amounts, before)
 
 
 @pytest.mark.row("S14")
@@ -214,3 +286,75 @@ def test_a_gradient_leads_uphill_and_sees_the_boundaries():
     np.testing.assert_allclose(vectors[1:3], np.broadcast_to([2.0, 0.0], (2, 6, 2)), atol=1e-6)
     field.deposit([[0, 5]], 3.0)
     assert field.gradient("attraction", channel=0)[0, 0, 1] < 0.0
+
+
+def test_a_gradient_is_of_the_layer_that_is_asked_for():
+    field = PheromoneField((4, 6), 2, layers=3)
+    amounts = np.zeros(field.amounts.shape)
+    amounts[1] = np.arange(1.0, 4.0)[:, None, None] * np.arange(6.0)
+    field.replace(amounts)
+    for layer in range(3):
+        slope = field.gradient("attraction", channel=1, layer=layer)[:, 1:-1, 1]
+        np.testing.assert_array_equal(slope, np.full((4, 4), layer + 1.0))
+
+
+def test_readers_see_whole_states_while_another_thread_steps():
+    # Each step halves every cell, so that all cells of a whole state are the same power of two.
+    field = PheromoneField((700, 700), 1, diffusion=0.0, evaporation=np.log(2.0))
+    field.replace(np.full(field.amounts.shape, 2.0**50))
+
+    def read(_):
+        seen = []
+        while not stepping.done():
+            amounts, mass = field.amounts, field.mass() / 700**2
+            seen.append((float(amounts.min()), float(amounts.max()), mass))
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        stepping = pool.submit(lambda: [field.step() for _ in range(100)])
+        readings = [one for seen in pool.map(read, range(3)) for one in seen]
+    assert readings
+    for low, high, mass in readings:
+        assert low == high
+        assert np.log2(mass) == pytest.approx(round(np.log2(mass)), abs=1e-4)
+
+
+@pytest.mark.parametrize("amount", [0.0, 3e-30, 1.0, 1e18])
+def test_what_may_be_put_into_a_field_may_be_done_with_it(amount):
+    network = ReactionNetwork(("food", "waste"), parse_reactions("food -> waste", 0.5))
+    for put in ("deposit", "replace"):
+        field = PheromoneField((4, 5), ["food", "waste"])
+        if put == "deposit":
+            field.deposit([[1, 1], [2, 3]], amount)
+        else:
+            field.replace([np.full((4, 5), amount), np.zeros((4, 5))])
+        field.gradient("attraction")
+        field.denoise(1.0, dt=0.1)
+        field.react_and_step(network, 2, dt=0.1)
+        field.step(2)
+        field.restore(field.snapshot())
+
+
+def test_a_cell_that_would_hold_too_much_takes_nothing():
+    field = PheromoneField((3, 4), 1)
+    field.deposit([[0, 0], [1, 1], [2, 2]], 6e17)
+    field.deposit([[0, 1], [1, 2]], [1e18, 6e17])
+    before = field.amounts
+    for places, amount in (([[0, 0]], 5e17), ([[2, 3], [2, 3]], 6e17), ([[0, 3]], 1.1e18)):
+        with pytest.raises(InputError, match="amounts"):
+            field.deposit(places, amount)
+    np.testing.assert_array_equal(field.amounts, before)
+    field.replace(np.zeros_like(before))
+    field.deposit([[0, 1]], 1e18)
+
+
+def test_amounts_that_grow_too_large_are_refused():
+    field = PheromoneField((2, 2), ["food"])
+    field.deposit([[0, 0]], 1e10)
+    before = field.amounts
+    growth = ReactionNetwork(("food",), parse_reactions("food -> 2 food", 1.0))
+    for call in (lambda: field.react(growth, 25.0), lambda: field.react_and_step(growth, 25)):
+        with pytest.raises(InputError, match="allowed: 0 to 1e"):
+            call()
+    np.testing.assert_array_equal(field.amounts, before)
+    assert field.time == 0.0
