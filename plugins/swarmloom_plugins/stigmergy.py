@@ -167,9 +167,12 @@ class Stigmergy:
             news = self._traces.follow()
         except SwarmloomError as error:
             return error
+        # Only placing new topics can fail, in the embedder: then all is told again.
+        self._trails.know(told.lesson.topic for told in news.told)
         self._trails.advance(news.finished)
         for told in news.told:
             (self._trails.hear if told.member else self._trails.take)(told.lesson, told.who)
+        self._traces.took(news)
         return None
 
     def _report(self, failure: SwarmloomError, hook: str) -> None:
@@ -197,11 +200,12 @@ class Stigmergy:
         Parameters
         ----------
         topic, expert : str
-            What it did, and who.
+            What it did, in up to 500 characters, and who.
         worked : bool
             Whether it worked.
         by : str
-            The member that says so; its word is capped and weighed, and so is that of all.
+            The member that says so, in 1 to 200 characters; its word is capped and weighed, and so
+            is that of all.
         amount : float
             In observations.
         note : str
@@ -211,11 +215,14 @@ class Stigmergy:
         Raises
         ------
         InputError
-            If the expert is unknown, the amount is out of its range or the note too long.
+            If the expert is unknown, the amount out of its range, or a text too long or no Unicode.
+            Nothing has changed.
+        StoreError
+            If the shared store cannot be written. What was said counts here, and is shared later.
         """
         lesson = Lesson(topic, expert, OK if worked else FAIL, amount)
         with self._lock:
-            self._traces.check_note(note)
+            self._traces.check(topic, by, note)
             self._trails.leave(lesson, by)
             self._traces.tell(lesson, by, note)
 
@@ -298,9 +305,9 @@ class Stigmergy:
         Parameters
         ----------
         task : str
-            Any name that all use for it.
+            Any name that all use for it, of up to 500 characters.
         by : str
-            Who is to do it.
+            Who is to do it, in 1 to 200 characters.
         ttl : float
             Seconds (> 0) after which somebody else may take it over.
 

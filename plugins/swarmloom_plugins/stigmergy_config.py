@@ -9,12 +9,13 @@ from pydantic import Field
 
 from swarmloom.errors import ConfigurationError
 from swarmloom.protocol import ProtocolConfig
-from swarmloom_protocols.stigmergy.topic_map import Embedder
+from swarmloom_protocols.stigmergy.topic_map import Embedder, TopicMap
 from swarmloom_protocols.stigmergy.traces.lexical import lexical_vectors
 
 __all__ = ["StigmergyConfig", "embedder_of"]
 
 _PLACE = "plugins.config.stigmergy"
+_TRIAL = ("tax law", "fluid dynamics")
 
 
 class StigmergyConfig(ProtocolConfig):
@@ -117,28 +118,47 @@ class StigmergyConfig(ProtocolConfig):
 
 
 def embedder_of(config: StigmergyConfig) -> Embedder:
-    """Give the function that places topics.
+    """Give the function that places topics, tried once where it is to be used.
 
     Raises
     ------
     ConfigurationError
-        If it cannot be imported or is no function.
+        If it cannot be imported, is no function, fails, or gives no vector for each topic.
     """
     if config.embedder is None:
         return lexical_vectors
-    module, _, path = config.embedder.partition(":")
+    found = _imported(config.embedder)
+    if config.near_topics:
+        _try(found, config.embedder)
+    return found
+
+
+def _try(embed: Embedder, name: str) -> None:
+    try:
+        TopicMap(embed).extend(_TRIAL)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{_PLACE}.embedder is {name!r}, which fails with {list(_TRIAL)}: "
+            f"{type(error).__name__}: {error}; allowed: a function from a list of topics to an "
+            "array with a row for each"
+        ) from error
+
+
+def _imported(embedder: str) -> Embedder:
+    module, _, path = embedder.partition(":")
     try:
         found = import_module(module)
         for name in path.split("."):
             found = getattr(found, name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(
-            f"{_PLACE}.embedder is {config.embedder!r}, which cannot be imported: {error}; "
+            f"{_PLACE}.embedder is {embedder!r}, which cannot be imported: {error}; "
             "allowed: package.module:function"
         ) from error
     if not callable(found):
         raise ConfigurationError(
-            f"{_PLACE}.embedder is {config.embedder!r}, which is {type(found).__name__}; "
+            f"{_PLACE}.embedder is {embedder!r}, which is {type(found).__name__}; "
             "allowed: a function"
         )
-    return found
+    function: Embedder = found
+    return function

@@ -10,13 +10,33 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Container, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Container, Hashable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from swarmloom.errors import ConfigurationError, InputError, SwarmloomError
+from swarmloom.errors import ConfigurationError, InputError, StoreError, SwarmloomError
+from swarmloom_plugins.stigmergy_rows import (
+    FINISHED,
+    LOAD,
+    LONGEST_BY,
+    LONGEST_NOTE,
+    LONGEST_TOPIC,
+    MEMBER,
+    NOTE,
+    Author,
+    author_of,
+    by_member,
+    by_process,
+    by_run,
+    finished_row,
+    lesson_row,
+    load_row,
+    note_row,
+    text,
+)
 from swarmloom_plugins.stigmergy_trails import KINDS, Lesson
 from swarmloom_protocols.stigmergy.traces.claims import Claim
 from swarmloom_protocols.stigmergy.traces.records import Change, Deposit
@@ -24,14 +44,13 @@ from swarmloom_protocols.stigmergy.traces.store import TraceStore
 
 __all__ = ["CrewTraces", "News", "Note", "Told"]
 
-_FINISHED, _NOTE, _LOAD = "finished", "note", "load"
-_RUN, _MEMBER, _PROCESS = "run", "member", "process"
 _EARLIER = "earlier"
 _TASK = "task"
 
 # A run that has been silent for so long when it is first seen is one of the earlier ones.
 _SILENT = 3600.0
-_LONGEST_NOTE = 500
+# Claims that ended so many seconds ago and that nobody took over are not taken up again.
+_CLAIM_FORGOTTEN = 86400.0
 
 
 class Told(NamedTuple):
@@ -42,11 +61,27 @@ class Told(NamedTuple):
     member: bool
 
 
+_Seen = dict[tuple[Hashable, str, str], float]
+
+
 class News(NamedTuple):
-    """What others added since it was last asked for."""
+    """What others added since `CrewTraces.took` was last called.
+
+    Attributes
+    ----------
+    told : list of Told
+    finished : float
+        Tasks.
+    version : int
+        Of the store, as it was read.
+    seen : dict
+        Amounts that what was told comes from.
+    """
 
     told: list[Told]
     finished: float
+    version: int
+    seen: _Seen
 
 
 class Note(NamedTuple):
@@ -84,12 +119,13 @@ class CrewTraces:
         self._store = _opened(path)
         self._own_runs: set[str] = set()
         self._version = 0
-        self._seen: dict[tuple[Any, str, str], float] = {}
+        self._seen: _Seen = {}
         self._peers: dict[str, str] = {}
         self._notes: dict[str, dict[tuple[str, str], Note]] = {}
         self._loads: dict[str, dict[str, tuple[float, float]]] = {}
         self._in_flight: dict[str, str] = {}
         self._unwritten: list[Deposit] = []
+        self._wrote = False
         self._claims: dict[int, tuple[str, Claim]] = {}
 
     @property
@@ -98,9 +134,13 @@ class CrewTraces:
         return self.path is not None
 
     def close(self) -> None:
-        """Write what is still to be written and let go of the file."""
+        """Write what is still to be written, tidy up and let go of the file."""
         try:
             self._write([])
+            if self.shared and self._wrote:
+                # Whoever finds the file busy leaves this to the next one.
+                with suppress(StoreError):
+                    self._store.sweep(claims_kept=_CLAIM_FORGOTTEN)
         finally:
             self._store.close()
 
@@ -127,14 +167,15 @@ class CrewTraces:
             If the file cannot be written; it is tried again with the next ones.
         """
         self.begin(run)
-        agent = f"{_RUN}:{run}"
-        deposits = [Deposit((x.topic, x.expert), x.kind, agent, x.amount) for x in lessons]
-        self._write([*deposits, Deposit(_FINISHED, _FINISHED, agent, float(finished))])
+        author = by_run(run)
+        rows = [lesson_row(lesson, author) for lesson in lessons]
+        self._write([*rows, finished_row(finished, author)])
 
-    def check_note(self, note: str) -> None:
-        """Raise `InputError` for a note that is too long."""
-        if len(note) > _LONGEST_NOTE:
-            raise InputError(f"note has {len(note)} characters; allowed: at most {_LONGEST_NOTE}")
+    def check(self, topic: str, by: str, note: str) -> None:
+        """Raise `InputError` for a member's word that is too long or cannot be written."""
+        text("topic", topic, LONGEST_TOPIC)
+        text("by", by, LONGEST_BY, 1)
+        text("note", note, LONGEST_NOTE)
 
     def tell(self, lesson: Lesson, by: str, note: str) -> None:
         """Share a member's word and keep its note; a new note replaces its last one.
@@ -144,22 +185,29 @@ class CrewTraces:
         StoreError
             If the file cannot be written.
         """
-        key, agent = (lesson.topic, lesson.expert), f"{_MEMBER}:{self._process}:{by}"
-        deposits = [Deposit(key, lesson.kind, agent, lesson.amount)] if self.shared else []
+        author = by_member(self._process, by)
+        rows = [lesson_row(lesson, author)] if self.shared else []
         if note:
-            meta = {"text": note, "worked": lesson.kind == "ok"}
-            deposits.append(Deposit(key, _NOTE, agent, 1.0, None, meta))
-        self._write(deposits)
+            rows.append(note_row(lesson, author, note))
+        self._write(rows)
 
     def _write(self, deposits: Sequence[Deposit]) -> None:
-        # What could not be written goes first the next time.
-        self._unwritten += deposits
-        if self._unwritten:
-            self._store.deposit_many(self._unwritten)
-            self._unwritten = []
+        rows = [*self._unwritten, *deposits]
+        if not rows:
+            return
+        try:
+            self._store.deposit_many(rows)
+        except StoreError:
+            # It goes first the next time.
+            self._unwritten = rows
+            raise
+        self._unwritten, self._wrote = [], True
 
     def follow(self) -> News:
         """Read what was added since the last time, notes and load included.
+
+        Rows that are not the protocol's own are passed over. Lessons and tasks are told again
+        until `took` is called.
 
         Returns
         -------
@@ -171,51 +219,54 @@ class CrewTraces:
             If the file cannot be read.
         """
         version, rows = self._store.changes(self._version)
-        told: list[Told] = []
-        finished = 0.0
+        news = News([], 0.0, version, {})
         for row in rows:
-            if row.channel == _NOTE:
-                self._take_note(row)
-            elif row.channel == _LOAD:
-                self._loads.setdefault(_about(row)[1], {})[row.agent] = (row.meta, row.time)
-            elif not self._is_own(row.agent):
-                added = self._added(row)
-                if row.channel == _FINISHED:
-                    finished += added
-                elif added > 0.0 and row.channel in KINDS:
-                    told.append(self._told(row, added))
-        self._version = version
-        return News(told, finished)
+            author = author_of(row)
+            if author is None:
+                continue
+            if row.channel == NOTE:
+                self._take_note(row, author)
+            elif row.channel == LOAD:
+                self._loads.setdefault(_about(row)[1], {})[author.place] = (row.meta, row.time)
+            elif not self._is_own(author):
+                news = self._with(news, row, author)
+        return news
 
-    def _is_own(self, agent: str) -> bool:
-        kind, _, rest = agent.partition(":")
-        own_member = kind == _MEMBER and rest.partition(":")[0] == self._process
-        return own_member or (kind == _RUN and rest in self._own_runs)
+    def took(self, news: News) -> None:
+        """Note that what `follow` gave has been learned: it is not told again."""
+        self._version = news.version
+        self._seen.update(news.seen)
 
-    def _added(self, row: Change) -> float:
+    def _is_own(self, author: Author) -> bool:
+        if author.kind == MEMBER:
+            return author.place == self._process
+        return author.place in self._own_runs
+
+    def _with(self, news: News, row: Change, author: Author) -> News:
         seen = row.key, row.channel, row.agent
-        before = self._seen.get(seen, 0.0)
-        self._seen[seen] = row.amount
-        return max(0.0, row.amount - before)
+        news.seen[seen] = row.amount
+        added = max(0.0, row.amount - self._seen.get(seen, 0.0))
+        if row.channel == FINISHED:
+            return news._replace(finished=news.finished + added)
+        if added > 0.0:
+            news.told.append(self._told(row, author, added))
+        return news
 
-    def _told(self, row: Change, amount: float) -> Told:
-        topic, expert = _about(row)
-        lesson = Lesson(topic, expert, row.channel, amount)
-        kind, _, rest = row.agent.partition(":")
-        if kind == _MEMBER:
-            return Told(lesson, rest.partition(":")[2], True)
-        if rest not in self._peers:
+    def _told(self, row: Change, author: Author, amount: float) -> Told:
+        lesson = Lesson(*_about(row), row.channel, amount)
+        if author.kind == MEMBER:
+            return Told(lesson, author.name, True)
+        if author.place not in self._peers:
             silent = time.time() - row.time > _SILENT
-            self._peers[rest] = _EARLIER if silent else rest
-        return Told(lesson, self._peers[rest], False)
+            self._peers[author.place] = _EARLIER if silent else author.place
+        return Told(lesson, self._peers[author.place], False)
 
     # -- notes ----------------------------------------------------------------------------------
 
-    def _take_note(self, row: Change) -> None:
+    def _take_note(self, row: Change, author: Author) -> None:
         topic, expert = _about(row)
-        by = row.agent.split(":", 2)[2]
-        note = Note(expert, by, bool(row.meta["worked"]), row.meta["text"], row.time)
-        self._notes.setdefault(topic, {})[expert, by] = note
+        note = Note(expert, author.name, row.meta["worked"], row.meta["text"], row.time)
+        self._notes.setdefault(topic, {})[expert, author.name] = note
 
     def notes(self, topic: str) -> list[Note]:
         """Give the notes on a topic, the last one first."""
@@ -243,9 +294,7 @@ class CrewTraces:
 
     def _publish(self, expert: str, publish: bool) -> None:
         if publish and self.shared:
-            agent = f"{_PROCESS}:{self._process}"
-            count = self.own_load(expert)
-            self._write([Deposit((_LOAD, expert), _LOAD, agent, 1.0, None, count)])
+            self._write([load_row(expert, self.own_load(expert), by_process(self._process))])
 
     def own_load(self, expert: str) -> int:
         """Count the calls that this process has sent to an expert and that are not over."""
@@ -262,13 +311,13 @@ class CrewTraces:
         -------
         ndarray of float64, shape (len(experts),)
         """
-        now, own = time.time(), f"{_PROCESS}:{self._process}"
+        now = time.time()
         return np.array(
             [
                 math.fsum(
                     count * 2.0 ** (-max(0.0, now - when) / self._load_half_life)
-                    for agent, (count, when) in self._loads.get(expert, {}).items()
-                    if agent != own
+                    for process, (count, when) in self._loads.get(expert, {}).items()
+                    if process != self._process
                 )
                 for expert in experts
             ],
@@ -279,6 +328,8 @@ class CrewTraces:
 
     def claim(self, task: str, by: str, ttl: float) -> Claim | None:
         """Claim a task; None if somebody holds it or it is done."""
+        text("task", task, LONGEST_TOPIC)
+        text("by", by, LONGEST_BY, 1)
         claim = self._store.claim((_TASK, task), agent=by, ttl=ttl)
         if claim is not None:
             self._claims[claim.token] = task, claim
@@ -342,7 +393,8 @@ class CrewTraces:
 
 def _about(row: Change) -> tuple[str, str]:
     """Topic and expert of a lesson or note; of a load the expert comes second."""
-    first, second = cast(tuple[str, str], row.key)
+    assert isinstance(row.key, tuple)
+    first, second = row.key
     return first, second
 
 
@@ -356,7 +408,6 @@ def _opened(path: str | None) -> TraceStore:
         return _with_channels(TraceStore())
     try:
         store = _with_channels(TraceStore.open(path))
-        store.sweep()
     except SwarmloomError as error:
         raise ConfigurationError(
             f"plugins.config.stigmergy.store is {path!r}, which cannot be used: {error}"
@@ -365,7 +416,7 @@ def _opened(path: str | None) -> TraceStore:
 
 
 def _with_channels(store: TraceStore) -> TraceStore:
-    for channel in (*KINDS[2:], _FINISHED, _NOTE):
+    for channel in (*KINDS[2:], FINISHED, NOTE):
         store.channel(channel)
-    store.channel(_LOAD, expires_after=_SILENT)
+    store.channel(LOAD, expires_after=_SILENT)
     return store

@@ -66,7 +66,7 @@ class CrewTrails:
     Raises
     ------
     ConfigurationError
-        If the embedder cannot be imported.
+        If the embedder cannot be imported or used.
     """
 
     def __init__(self, config: StigmergyConfig) -> None:
@@ -144,11 +144,16 @@ class CrewTrails:
         row = self.topics.find(topic)
         return unknown if row is None else row
 
+    def know(self, topics: Iterable[str]) -> None:
+        """Give topics their rows and places; if the embedder fails, none of them has one."""
+        new = [topic for topic in dict.fromkeys(topics) if self.topics.find(topic) is None]
+        if self._pooling is not None:
+            self._pooling.topics.extend(new)
+        self.topics.rows(new)
+
     def _new_row(self, topic: str) -> int:
-        row = self.topics.row(topic)
-        if self._pooling is not None and len(self._pooling.topics) < len(self.topics):
-            self._pooling.topics.extend([topic])
-        return row
+        self.know([topic])
+        return self.topics.row(topic)
 
     def sense(self, topic: str) -> list[dict[str, Any]]:
         """Read the trails of the crew on a topic, the best expert first."""
@@ -252,11 +257,11 @@ class CrewTrails:
     def _told(self, who: str, lesson: Lesson) -> None:
         table = self._being_right if lesson.kind in (OK, FAIL) else self._answering
         good = lesson.kind in (OK, ANSWERED)
+        topic, expert = self._new_row(lesson.topic), self._experts.row(lesson.expert)
         known = len(self._others)
         depositor = _FIRST_OTHER + self._others.row(who)
         if len(self._others) > known:
             self._appoint()
-        topic, expert = self._new_row(lesson.topic), self._experts.row(lesson.expert)
         success, failure = (lesson.amount, 0.0) if good else (0.0, lesson.amount)
         table.deposit(topic, expert, depositor, success, failure)
 

@@ -34,6 +34,10 @@ def embedders(monkeypatch):
     module = ModuleType("embedders_of_a_test")
     module.kinds, module.number = kinds, 3
     module.ragged = lambda names: np.ones(len(names))
+    module.fickle = lambda names: np.ones((2, 4)) if len(names) == 2 else np.ones(len(names))
+    module.nobody = lambda: None
+    module.worded = lambda names: "one row each"
+    module.exploding = lambda names: [[1.0 / 0]] * len(names)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return f"{module.__name__}:"
 
@@ -85,6 +89,11 @@ def test_snapshot_goes_on_pooling_alike():
         ("no_such_module:embed", "cannot be imported: No module"),
         ("embedders_of_a_test:missing", "cannot be imported"),
         ("embedders_of_a_test:number", "which is int; allowed: a function"),
+        ("embedders_of_a_test:nobody", "fails with .*TypeError.*; allowed: a function from a list"),
+        ("embedders_of_a_test:ragged", r"fails with .*shape \(2,\)"),
+        ("embedders_of_a_test:worded", "fails with .*ValueError"),
+        ("embedders_of_a_test:exploding", "fails with .*division by zero"),
+        ("json:dumps", "fails with"),
     ],
 )
 def test_an_embedder_that_is_none_stops_the_start(embedders, name, message):
@@ -125,7 +134,7 @@ def grade(task, answer):
 
 
 def test_an_embedding_that_fails_is_the_plugins_failure_and_the_run_goes_on(embedders):
-    with swarm_of_fields(embedder="embedders_of_a_test:ragged") as swarm:
+    with swarm_of_fields(embedder="embedders_of_a_test:fickle") as swarm:
         assert len(swarm.run(work(12), feedback=grade).answers) == 12
         (record,) = [r for r in swarm.host.report() if r.name == "stigmergy"]
     assert "the embedding of 1 topics has shape (1,)" in record.errors[0]

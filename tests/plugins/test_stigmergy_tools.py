@@ -136,7 +136,11 @@ CLAIM = {"task": "t", "token": 1, "by": "m"}
         ("leave_trace", {**TRACE, "amount": "-1"}, "success"),
         ("leave_trace", {**TRACE, "amount": "nan"}, "amount is 'nan'; allowed: a finite"),
         ("leave_trace", {**TRACE, "amount": "two"}, "amount is 'two'; allowed: a number"),
-        ("leave_trace", {**TRACE, "note": "x" * 501}, "501 characters; allowed: at most 500"),
+        (
+            "leave_trace",
+            {**TRACE, "note": "x" * 501},
+            "501 characters; allowed: at most 500 characters",
+        ),
         ("what_worked", {"topic": "a", "count": 0}, "count is 0; allowed: a whole number from 1"),
         ("advise", {"topic": "a", "tokens": 1.5}, "tokens is 1.5"),
         ("claim_task", {"task": "t", "by": "m", "ttl": -3}, "ttl"),

@@ -40,7 +40,7 @@ IntArray = npt.NDArray[np.int64]
 BYTES_PER_TRAIL = 7 * 8
 
 _FIRST_ROOM = 16
-_LARGEST_AMOUNT = 1e30  # Far from the largest float32, in which amounts are read.
+LARGEST_AMOUNT = 1e30  # Far from the largest float32, in which amounts are read.
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,4 +494,4 @@ def _places(rows: IntArray, stored: IntArray) -> IntArray:
 
 
 def _amount(name: str, value: float) -> float:
-    return between(name, value, 0.0, _LARGEST_AMOUNT)
+    return between(name, value, 0.0, LARGEST_AMOUNT)

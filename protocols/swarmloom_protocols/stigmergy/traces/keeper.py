@@ -278,22 +278,26 @@ class TraceKeeper:
             for key, channel, agent, trail in rows
         ]
 
-    def sweep(self, now: float | None = None) -> int:
+    def sweep(self, now: float | None = None, *, claims_kept: float = 0.0) -> int:
         """Drop amounts below their floor, expired ones, and ended claims outside of boards.
 
-        Readings stay the same; only memory is freed.
+        Readings stay the same; only memory is freed. A claim that is dropped cannot be renewed or
+        finished any more, though nobody has taken it over.
 
         Parameters
         ----------
         now : float, optional
             The clock's time by default.
+        claims_kept : float
+            Seconds (≥ 0) for which an ended claim is kept.
 
         Returns
         -------
         int
             How many were dropped.
         """
-        return self._backend.sweep(self._clock() if now is None else finite("now", now))
+        when = self._clock() if now is None else finite("now", now)
+        return self._backend.sweep(when, when - between("claims_kept", claims_kept, 0.0))
 
     def snapshot(self) -> dict[str, Any]:
         """Give everything that is stored, ready for JSON.

@@ -118,9 +118,9 @@ class MemoryBackend:
             found = self._from_log(since) if in_log else self._from_all(since)
             return self._version, sorted(found, key=lambda row: row[3][3])
 
-    def sweep(self, now: float) -> int:
-        """Drop what is below its floor, expired trails and ended claims outside of boards."""
-        dropped = self.claims.sweep(now)
+    def sweep(self, now: float, claims_before: float) -> int:
+        """Drop what is below its floor, what has expired, and claims outside of boards by end."""
+        dropped = self.claims.sweep(claims_before)
         with self._lock:
             for name, channel in self._channels.items():
                 dropped += _swept(self._cells[name], channel, now)

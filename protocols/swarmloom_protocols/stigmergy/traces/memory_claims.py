@@ -180,7 +180,7 @@ class MemoryClaims:
             return min((end for end in held if end > now), default=None)
 
     def sweep(self, now: float) -> int:
-        """Drop ended claims outside of boards; return how many."""
+        """Drop claims outside of boards that ended by then; return how many."""
         with self._lock:
             plain = self._boards[""].records
             ended = [key for key, one in plain.items() if one[4] is None and one[3] <= now]

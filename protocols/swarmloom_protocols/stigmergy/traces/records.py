@@ -243,8 +243,8 @@ class Backend(Protocol):
     def changes(self, since: int) -> tuple[int, list[tuple[Hashable, str, str, Trail]]]:
         """Give the version, and the trails changed after `since`, oldest change first."""
 
-    def sweep(self, now: float) -> int:
-        """Drop what is below its floor, expired trails and ended claims outside of boards."""
+    def sweep(self, now: float, claims_before: float) -> int:
+        """Drop what is below its floor, what has expired, and claims outside of boards by end."""
 
     def contents(self) -> Contents:
         """Give everything."""

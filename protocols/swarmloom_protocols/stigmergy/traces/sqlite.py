@@ -73,6 +73,10 @@ class SqliteBackend:
 
     def declare(self, channel: Channel) -> Channel:
         """Declare a channel unless its name is; return the one that holds."""
+        # Most are, and whoever only reads does not wait for those who write.
+        holds = self.channel(channel.name)
+        if holds is not None:
+            return holds
         with self._database.writing() as connection:
             _declare(connection, channel)
         holds = self.channel(channel.name)
@@ -175,11 +179,11 @@ class SqliteBackend:
             rows = connection.execute(sql, (since,)).fetchall()
         return version, [(decoded(row[0]), row[1], row[2], row[3:]) for row in rows]
 
-    def sweep(self, now: float) -> int:
-        """Drop what is below its floor, expired trails and ended claims outside of boards."""
+    def sweep(self, now: float, claims_before: float) -> int:
+        """Drop what is below its floor, what has expired, and claims outside of boards by end."""
         sql = "SELECT amount, time, channel, key, agent FROM trails WHERE channel = ?"
         with self._database.writing() as connection:
-            dropped = self.claims.sweep(connection, now)
+            dropped = self.claims.sweep(connection, claims_before)
             for channel in _channels(connection):
                 rows = connection.execute(sql, (channel.name,)).fetchall()
                 gone = [row[2:] for row in rows if not channel.left(row[0], row[1], now)]

@@ -116,7 +116,7 @@ class SqliteClaims:
         return None if end is None else float(end)
 
     def sweep(self, connection: sqlite3.Connection, now: float) -> int:
-        """Drop ended claims outside of boards; return how many."""
+        """Drop claims outside of boards that ended by then; return how many."""
         sql = f"DELETE FROM items WHERE {_OPEN} AND expires <= ?"
         return connection.execute(sql, ("", now)).rowcount
 
