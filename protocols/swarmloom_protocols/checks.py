@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from swarmloom.errors import InputError
 
-__all__ = ["between", "positive", "row", "rows", "whole"]
+__all__ = ["between", "generator", "positive", "row", "rows", "seeded", "whole"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -80,6 +80,20 @@ def rows(name: str, values: Sequence[int] | IntArray) -> IntArray:
     if vector.ndim != 1 or vector.min(initial=0) < 0:
         raise InputError(f"{name} must be a sequence of rows, which count from 0")
     return vector
+
+
+def generator(name: str, value: np.random.Generator) -> np.random.Generator:
+    """Return a generator of random numbers, or raise `InputError`."""
+    if not isinstance(value, np.random.Generator):
+        raise InputError(f"{name} is {_shown(value)}; allowed: a numpy.random.Generator")
+    return value
+
+
+def seeded(name: str, seed: int | np.random.Generator) -> np.random.Generator:
+    """Return a generator as it is, one that begins at a seed (≥ 0), or raise `InputError`."""
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(whole(name, seed, 0))
 
 
 def _index(value: object) -> int | None:

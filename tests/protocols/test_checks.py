@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive, row, whole
+from swarmloom_protocols.checks import between, generator, positive, row, seeded, whole
 
 # Beyond float, and beyond what Python writes out.
 HUGE, ENDLESS = 10**400, 10**6000
@@ -71,3 +71,18 @@ def test_a_row_is_a_whole_number_from_0(value):
     with pytest.raises(InputError, match=r"^agent is .*; rows count from 0$"):
         row("agent", value)
     assert row("agent", np.int64(4)) == 4
+
+
+def test_generators_pass_and_seeds_begin_one():
+    rng = np.random.default_rng(3)
+    assert generator("rng", rng) is rng
+    assert seeded("seed", rng) is rng
+    assert seeded("seed", 3).random() == rng.random()
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, None, "x", True])
+def test_what_begins_no_random_numbers_is_refused(value):
+    with pytest.raises(InputError, match=r"^seed is .*; allowed: whole numbers from 0$"):
+        seeded("seed", value)
+    with pytest.raises(InputError, match=r"^rng is .*; allowed: a numpy.random.Generator$"):
+        generator("rng", value)

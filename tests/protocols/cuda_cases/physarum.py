@@ -66,7 +66,7 @@ def theirs(positions, headings, trail, walls, food, kinds):
         trail.shape,
         positions,
         same.headings,
-        same.snapshot()["seed"],
+        same.snapshot()["seed"].item(),
         **RULES,
         boundaries=kinds,
         trail=trail,

@@ -60,8 +60,10 @@ def save_image(levels: NDArray[np.uint8], path: str | Path, colours: str = "magm
     Raises
     ------
     InputError
-        The kind of picture or the colour map is unknown.
+        The kind of picture or the colour map is unknown, or there is no such folder.
     """
+    if not Path(path).parent.is_dir():
+        raise InputError(f"path: {path}: there is no folder {Path(path).parent}")
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(f"path: {path} ends in none of {', '.join(SUFFIXES)}")
     import matplotlib

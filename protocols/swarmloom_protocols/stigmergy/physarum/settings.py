@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between
+from swarmloom_protocols.checks import between, whole
 from swarmloom_protocols.stigmergy.field.boundaries import (
     ABSORBING,
     REFLECTING,
@@ -90,12 +90,13 @@ class Settings:
 def checked_shape(shape: Sequence[int]) -> tuple[int, int]:
     """Return (height, width) of a grid in cells, or raise `InputError`."""
     try:
-        height, width = (int(side) for side in shape if float(side).is_integer())
+        height, width = shape
     except (TypeError, ValueError):
-        raise InputError(f"shape: {shape!r} is not (height, width) in whole cells") from None
-    if not (0 < height <= LONGEST_SIDE and 0 < width <= LONGEST_SIDE):
-        raise InputError(f"shape: {shape!r}; allowed: sides of 1 to {LONGEST_SIDE} cells")
-    return height, width
+        raise InputError(f"shape: {shape!r} is not (height, width)") from None
+    return (
+        whole("shape (height)", height, 1, LONGEST_SIDE),
+        whole("shape (width)", width, 1, LONGEST_SIDE),
+    )
 
 
 def mirrors(boundaries: Sides | Mapping[str, Sides]) -> tuple[int, int]:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import Device, resolve
-from swarmloom.errors import InputError
-from swarmloom_protocols.checks import row
+from swarmloom_protocols.checks import seeded, whole
 from swarmloom_protocols.stigmergy.field.boundaries import Sides
 from swarmloom_protocols.stigmergy.physarum.agent_kernels import CELL, Ground
 from swarmloom_protocols.stigmergy.physarum.agents import (
@@ -23,7 +22,7 @@ from swarmloom_protocols.stigmergy.physarum.agents import (
 )
 from swarmloom_protocols.stigmergy.physarum.images import grey_levels, save_image
 from swarmloom_protocols.stigmergy.physarum.settings import Settings, checked_shape, mirrors
-from swarmloom_protocols.stigmergy.physarum.snapshots import restore, snapshot
+from swarmloom_protocols.stigmergy.physarum.snapshots import MOST_STEPS, restore, snapshot
 from swarmloom_protocols.stigmergy.physarum.surroundings import (
     checked_trail,
     checked_walls,
@@ -38,6 +37,7 @@ from swarmloom_protocols.stigmergy.physarum.world import (
     agents_of,
     in_order,
 )
+from swarmloom_protocols.stigmergy.sealed_snapshots import Snapshot
 
 __all__ = ["PhysarumSwarm"]
 
@@ -95,6 +95,8 @@ class PhysarumSwarm:
     ------
     InputError
         A parameter is out of its range, not finite or of the wrong shape.
+    DeviceError
+        `device` is "cuda" and there is none.
 
     Notes
     -----
@@ -137,11 +139,12 @@ class PhysarumSwarm:
         self.settings = Settings(
             sensor_angle, sensor_distance, turn_angle, step_size, deposit, decay, diffusion
         )
+        resolve(device, size=0)
         self.device: Device = device
         self._shape = checked_shape(shape)
         self.settings.check_reach(self._shape)
-        agents, mirror = _checked_agents(n), mirrors(boundaries)
-        rng = np.random.default_rng(seed)
+        agents, mirror = whole("n", n, 0, MOST_AGENTS), mirrors(boundaries)
+        rng = seeded("seed", seed)
         closed = checked_walls(walls, self._shape)
         food_cells, food_amounts = food_supply(food, self._shape, closed)
         if positions is None:
@@ -178,11 +181,11 @@ class PhysarumSwarm:
         Raises
         ------
         InputError
-            n is negative, or `device` is unknown.
+            n is not a whole number from 0, or `device` is unknown.
         DeviceError
             `device` is "cuda" and there is none.
         """
-        steps = row("n", n)
+        steps = whole("n", n, 0, MOST_STEPS - self._world.step)
         if resolve(self.device, size=self._world.n) == "cuda":
             from swarmloom_protocols.stigmergy.physarum.world_cuda import advance_on_gpu
 
@@ -241,29 +244,34 @@ class PhysarumSwarm:
         Raises
         ------
         InputError
-            The kind of picture or the colour map is unknown, or `gamma` is not above 0.
+            The kind of picture, the colour map or the folder is unknown, or `gamma` is not above 0.
         """
         save_image(self.render(gamma), path, colours)
 
     # -- state ----------------------------------------------------------------------------------
 
-    def snapshot(self) -> dict[str, Any]:
-        """Give what changes in a step, as arrays and numbers, for `restore`."""
+    def snapshot(self) -> Snapshot:
+        """Give what changes in a step, as arrays, for `restore` or `numpy.savez`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Copies, with a version and a checksum.
+        """
         return snapshot(self._world)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a snapshot of a swarm of this size; parameters and surroundings stay.
 
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            What `snapshot` gave, or `numpy.load` of a file with it.
+
         Raises
         ------
         InputError
-            The snapshot is of another version, size or kind, or holds what cannot be; nothing has
-            been changed.
+            The snapshot is of another version, size or kind, has been altered, or holds what
+            cannot be; nothing has been changed.
         """
         restore(self._world, state)
-
-
-def _checked_agents(n: int) -> int:
-    if not (isinstance(n, (int, np.integer)) and 0 <= n <= MOST_AGENTS):
-        raise InputError(f"n: {n!r}; allowed: 0 to {MOST_AGENTS} agents")
-    return int(n)

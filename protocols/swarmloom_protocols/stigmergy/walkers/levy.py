@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.checks import between, positive, seeded, whole
 from swarmloom_protocols.stigmergy.walkers.levy_kernels import fill_lengths
 
 __all__ = ["ExponentFit", "fit_exponent", "levy_lengths", "power_law"]
@@ -104,9 +104,8 @@ def levy_lengths(
         An argument is out of its range.
     """
     law = power_law(exponent, min_length, max_length)
-    if not 0 <= count <= MOST_LENGTHS:
-        raise InputError(f"count is {count}; allowed: 0 to 2**32")
-    key = np.uint32(np.random.default_rng(seed).integers(1 << 32))
+    count = whole("count", count, 0, MOST_LENGTHS)
+    key = np.uint32(seeded("seed", seed).integers(1 << 32))
     if resolve(device, size=count) == "cuda":
         from swarmloom_protocols.stigmergy.walkers.levy_cuda import fill
 

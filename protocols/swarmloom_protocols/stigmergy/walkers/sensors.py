@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.stigmergy.field.grid_field import GridField
 from swarmloom_protocols.stigmergy.walkers.arguments import (
     Boundaries,
     Float32Array,
@@ -46,7 +47,8 @@ class Sensors:
         spacing (González, Mathematical Geosciences 42, 2010).
     thresholds : float or sequence of float
         A reading whose absolute value is below it reads 0: of every plane of the field, or one
-        for each.
+        for each. In units of the field, so that 0.1 hides a field whose values are all below it;
+        0 hides nothing.
 
     Raises
     ------
@@ -126,7 +128,7 @@ class Sensors:
 
 
 def sense(
-    field: ArrayLike,
+    field: ArrayLike | GridField,
     positions: ArrayLike,
     *,
     headings: ArrayLike | None = None,
@@ -138,10 +140,12 @@ def sense(
 
     Parameters
     ----------
-    field : array-like of float32
-        (Y, X), (planes, Y, X), (Z, Y, X) or (planes, Z, Y, X); which, the positions tell.
+    field : array-like of float32, or PheromoneField
+        (Y, X), (planes, Y, X), (Z, Y, X) or (planes, Z, Y, X); which, the positions tell. The
+        planes of a pheromone field are the layers of each channel, one after the other.
     positions : array-like of float, shape (n, 2) or (n, 3)
-        In cells, as (y, x) or (z, y, x); cell i covers [i − ½, i + ½).
+        In cells, as (y, x) or (z, y, x); cell i covers [i − ½, i + ½). As float32 they have to be
+        within the grid, its upper edge left out.
     headings : array-like of float, shape (n, 2), optional
         Unit vectors that the first sensor looks along; the x axis by default. In space sensors
         do not turn.

@@ -72,7 +72,8 @@ class GradientAscent(Strategy):
     step : float
         Cells, > 0.
     sensors : Sensors
-        Readings below their threshold are 0 to the walker.
+        Readings below their threshold, 0.1 by default, are 0 to the walker: over a field of small
+        values give `Sensors(thresholds=0.0)`.
     """
 
     kind: ClassVar[int] = kernels.CLIMB

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import positive
+from swarmloom_protocols.checks import between, positive, whole
+from swarmloom_protocols.stigmergy.sealed_snapshots import Snapshot, SnapshotFormat
 from swarmloom_protocols.stigmergy.walkers.arguments import spatial
 
 __all__ = ["NO_DEPOSIT", "Trace", "TraceBuffers"]
@@ -20,7 +23,16 @@ Float32Array = NDArray[np.float32]
 
 # Channel of a trace that only says where a walker was.
 NO_DEPOSIT = -1
-FORMAT = "swarmloom trace buffers 1"
+FORMAT = SnapshotFormat(
+    "swarmloom.trace-buffers",
+    {
+        "counts": np.int64,
+        "positions": np.float32,
+        "times": np.float64,
+        "channels": np.int16,
+        "amounts": np.float32,
+    },
+)
 MOST_CHANNELS = 1 << 15
 
 
@@ -77,9 +89,8 @@ class TraceBuffers:
     """
 
     def __init__(self, walkers: int, dimensions: int = 2, capacity: int = 1000) -> None:
-        if walkers < 1 or capacity < 1 or dimensions not in (2, 3):
-            given = f"walkers {walkers}, dimensions {dimensions}, capacity {capacity}"
-            raise InputError(f"{given}; allowed: at least 1, 2 or 3, at least 1")
+        walkers, capacity = whole("walkers", walkers, 1), whole("capacity", capacity, 1)
+        dimensions = whole("dimensions", dimensions, 2, 3)
         self._counts = np.zeros(walkers, np.int64)
         self._positions = np.zeros((walkers, capacity, dimensions), np.float32)
         self._times = np.zeros((walkers, capacity))
@@ -151,8 +162,9 @@ class TraceBuffers:
         """
         who = self._rows(walkers)
         places = self._places(positions, len(who))
-        if not np.isfinite(time):
-            raise InputError(f"time is {time}; allowed: finite numbers")
+        between("time", time, -math.inf)
+        if not np.issubdtype(np.asarray(channel).dtype, np.integer):
+            raise InputError(f"channel: {channel!r}; allowed: whole numbers")
         channels = _each("channel", channel, len(who), NO_DEPOSIT, MOST_CHANNELS - 1)
         amounts = _each("amount", amount, len(who), 0.0, float(np.finfo(np.float32).max))
         ids = self._counts[who] * len(self) + who
@@ -168,7 +180,10 @@ class TraceBuffers:
     def _rows(self, walkers: ArrayLike | None) -> IntArray:
         if walkers is None:
             return np.arange(len(self))
-        rows = np.atleast_1d(np.asarray(walkers, np.int64))
+        rows = np.atleast_1d(np.asarray(walkers))
+        if rows.size and not np.issubdtype(rows.dtype, np.integer):
+            raise InputError(f"walkers: of {rows.dtype}; allowed: whole numbers")
+        rows = rows.astype(np.int64)
         if rows.ndim != 1 or np.any((rows < 0) | (rows >= len(self))):
             raise InputError(f"walkers: {rows.tolist()}; allowed: 0 to {len(self) - 1}")
         if len(np.unique(rows)) < len(rows):
@@ -192,10 +207,16 @@ class TraceBuffers:
         walker : int
         last : int, optional
             No more than the last so many.
+
+        Raises
+        ------
+        InputError
+            There is no such walker, or `last` is not a whole number from 0.
         """
-        (row,) = self._rows(walker)
+        row = whole("walker", walker, 0, len(self) - 1)
+        wanted = self.capacity if last is None else whole("last", last, 0)
         count = int(self._counts[row])
-        kept = min(count, self.capacity, self.capacity if last is None else max(0, last))
+        kept = min(count, self.capacity, wanted)
         numbers = np.arange(count - kept, count)
         slots = numbers % self.capacity
         return Trace(
@@ -212,6 +233,32 @@ class TraceBuffers:
         places = self._positions[rows, (self._counts - 1) % self.capacity]
         places[self._counts == 0] = np.nan
         return places
+
+    def tracks(self, last: int | None = None) -> Float32Array:
+        """Return where all walkers were at the times that they have in common.
+
+        Parameters
+        ----------
+        last : int, optional
+            No more than the last so many times, at least 1.
+
+        Returns
+        -------
+        ndarray of float32, shape (walkers, times, dimensions)
+            In the order of time; of several entries of one time the latest. In the plane these are
+            the tracks that `swarmloom_protocols.stigmergy.patterns.detection.detect` takes. Across
+            a periodic edge a track jumps.
+
+        Raises
+        ------
+        InputError
+            `last` is not a whole number above 0.
+        """
+        traces = [self.trace(row) for row in range(len(self))]
+        times = functools.reduce(np.intersect1d, (trace.times for trace in traces))
+        if last is not None:
+            times = times[-whole("last", last, 1) :]
+        return np.stack([_places_at(trace, times) for trace in traces])
 
     def nearby(self, walker: int, radius: float = 2.0) -> IntArray:
         """Return the other walkers whose sensors can meet this one's.
@@ -232,7 +279,7 @@ class TraceBuffers:
         -----
         By a k-d tree, which is built at the first call after a record.
         """
-        (row,) = self._rows(walker)
+        row = whole("walker", walker, 0, len(self) - 1)
         reach = 2.0 * positive("radius", radius)
         if not self._counts[row]:
             return np.zeros(0, np.int64)
@@ -255,10 +302,15 @@ class TraceBuffers:
             "amounts": self._amounts,
         }
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Return copies of all that `restore` needs, which `numpy.savez` can write."""
-        state = {name: array.copy() for name, array in self._arrays().items()}
-        return state | {"format": np.array(FORMAT)}
+    def snapshot(self) -> Snapshot:
+        """Return copies of all that `restore` needs, which `numpy.savez` can write.
+
+        Returns
+        -------
+        dict of str to ndarray
+            With a version and a checksum.
+        """
+        return FORMAT.seal(self._arrays())
 
     @classmethod
     def restore(cls, state: Mapping[str, NDArray[Any]]) -> TraceBuffers:
@@ -274,18 +326,16 @@ class TraceBuffers:
         InputError
             It is not a snapshot of trace buffers, or is damaged.
         """
-        if "format" not in state or str(state["format"]) != FORMAT:
-            raise InputError(f"snapshot: its format is not {FORMAT!r}")
-        shape = np.shape(state.get("positions", ()))
+        parts = FORMAT.opened(state)
+        shape = parts["positions"].shape
         if len(shape) != 3:
             raise InputError(f"snapshot: positions of shape {shape}; allowed: three axes")
         buffers = cls(shape[0], shape[2], shape[1])
         for name, array in buffers._arrays().items():
-            stored = np.asarray(state.get(name, ()))
-            if (stored.shape, stored.dtype) != (array.shape, array.dtype):
-                message = f"snapshot: {name} is {stored.dtype} of shape {stored.shape}"
-                raise InputError(f"{message}; allowed: {array.dtype} of {array.shape}")
-            array[...] = stored
+            if parts[name].shape != array.shape:
+                message = f"snapshot: {name} is of shape {parts[name].shape}"
+                raise InputError(f"{message}; allowed: {array.shape}")
+            array[...] = parts[name]
         buffers._check_values()
         return buffers
 
@@ -295,6 +345,13 @@ class TraceBuffers:
                 raise InputError(f"snapshot: {name} has values that are not finite")
         if np.any(self._counts < 0) or np.any(self._amounts < 0.0):
             raise InputError("snapshot: counts and amounts may not be negative")
+
+
+def _places_at(trace: Trace, times: NDArray[np.float64]) -> Float32Array:
+    """Return the last place that was recorded at each of some times of a trace."""
+    known, latest = np.unique(trace.times[::-1], return_index=True)
+    places: Float32Array = trace.positions[::-1][latest[np.searchsorted(known, times)]]
+    return places
 
 
 def _each(name: str, values: ArrayLike, count: int, low: float, high: float) -> NDArray[Any]:

@@ -1,9 +1,9 @@
-"""A population of walkers on a grid: where they are, and `move`."""
+"""A population of walkers on a grid: where they are, `move`, and snapshots."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
+from swarmloom_protocols.checks import seeded, whole
+from swarmloom_protocols.stigmergy.field.grid_field import GridField
+from swarmloom_protocols.stigmergy.sealed_snapshots import Snapshot
 from swarmloom_protocols.stigmergy.walkers.arguments import (
     Boundaries,
     Float32Array,
@@ -18,8 +21,10 @@ from swarmloom_protocols.stigmergy.walkers.arguments import (
     columns_of,
     field_of,
     inside,
+    plane_of,
     spatial,
 )
+from swarmloom_protocols.stigmergy.walkers.snapshots import FORMAT, strategy_from, strategy_text
 from swarmloom_protocols.stigmergy.walkers.strategies import (
     GradientAscent,
     SpiralSearch,
@@ -40,7 +45,7 @@ __all__ = ["Walkers"]
 
 # A walker's stream has 2^32 blocks of random numbers, of which a step uses two.
 MOST_STEPS = 1 << 31
-MOST_WALKERS = 1 << 32
+MOST_WALKERS = (1 << 32) - 1
 # float32 tells places of a hundredth of a cell apart up to here.
 LONGEST_AXIS = 1 << 17
 UNSEEN = np.zeros((1, 1, 1), np.float32)
@@ -58,7 +63,8 @@ class Walkers:
     strategy : Strategy, optional
         How they move; `GradientAscent` by default. It may be set anew at any time.
     positions : array-like of float, shape (count, 2 or 3), optional
-        In cells; spread evenly by default. Cell i covers [i − ½, i + ½).
+        In cells; spread evenly by default. Cell i covers [i − ½, i + ½), so that the grid's upper
+        edges, and what float32 rounds up to them, are not allowed.
     headings : array-like of float, shape (count, 2 or 3), optional
         Directions of any length but 0; random by default.
     boundaries : Boundary or str, pair, or mapping of axis to either, optional
@@ -93,9 +99,8 @@ class Walkers:
         seed: int | np.random.Generator = 0,
     ) -> None:
         self._bounds = _checked_bounds(bounds)
-        if not 0 <= count < MOST_WALKERS:
-            raise InputError(f"count is {count}; allowed: 0 to 2**32 - 1")
-        rng = np.random.default_rng(seed)
+        count = whole("count", count, 0, MOST_WALKERS)
+        rng = seeded("seed", seed)
         self._seed = np.uint32(rng.integers(1 << 32))
         self._box = box_of(self._bounds, boundaries)
         self._positions = self._placed(count, positions, rng)
@@ -109,7 +114,11 @@ class Walkers:
     ) -> Float32Array:
         shape = (count, len(self._bounds))
         if positions is None:
-            return columns_of(rng.random(shape) * self._bounds - 0.5)
+            drawn = columns_of(rng.random(shape) * self._bounds - 0.5)
+            upper = self._box[:, :1].astype(np.float32) - np.float32(0.5)
+            # Rounding to float32 may reach the upper edge, which belongs to no cell.
+            np.minimum(drawn, np.nextafter(upper, np.float32(0.0)), out=drawn)
+            return drawn
         places = inside("positions", positions, self._bounds)
         if len(places) != count:
             raise InputError(f"positions: {len(places)} of them; allowed: {count}, one a walker")
@@ -184,10 +193,11 @@ class Walkers:
 
     def move(
         self,
-        field: ArrayLike | None = None,
+        field: ArrayLike | GridField | None = None,
         steps: int = 1,
         *,
-        channel: int = 0,
+        channel: int | str = 0,
+        layer: int = 0,
         traces: TraceBuffers | None = None,
         device: Device = "auto",
     ) -> None:
@@ -195,13 +205,15 @@ class Walkers:
 
         Parameters
         ----------
-        field : array-like of float32, optional
-            (Y, X) or (Z, Y, X), or with planes first; as large as the grid. Strategies without
-            sensors need none. A NaN is not perceived.
+        field : PheromoneField or array-like of float32, optional
+            An array is (Y, X) or (Z, Y, X), or has planes first; as large as the grid. Strategies
+            without sensors need none. A NaN is not perceived.
         steps : int, optional
             Steps to make.
-        channel : int, optional
-            Plane of the field that is sensed.
+        channel : int or str, optional
+            What is sensed: a plane of an array, or a pheromone field's channel by index or name.
+        layer : int, optional
+            Of the pheromone field's channel.
         traces : TraceBuffers, optional
             Where each step's places are recorded, at time `steps_taken`.
         device : {"auto", "cpu", "cuda"}, optional
@@ -213,9 +225,8 @@ class Walkers:
             A field is needed and missing or does not fit, or a number is out of its range;
             nothing has moved then.
         """
-        if steps < 0 or self._steps_taken + steps > MOST_STEPS:
-            raise InputError(f"steps is {steps}; allowed: 0 to {MOST_STEPS - self._steps_taken}")
-        plane, threshold = self._sensed(field, channel)
+        steps = whole("steps", steps, 0, MOST_STEPS - self._steps_taken)
+        plane, threshold = self._sensed(field, channel, layer)
         if traces is not None:
             traces.check_walkers(len(self), self.dimensions)
         ring = self._ring()
@@ -233,7 +244,64 @@ class Walkers:
             if traces is not None:
                 traces.record(self.positions, float(self._steps_taken))
 
-    def _sensed(self, field: ArrayLike | None, channel: int) -> tuple[Float32Array, float]:
+    # -- keeping --------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return everything as arrays, for `restore` or `numpy.savez`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Copies, with a version and a checksum.
+        """
+        return FORMAT.seal(
+            {
+                "box": self._box,
+                "seed": int(self._seed),
+                "steps_taken": self._steps_taken,
+                "positions": self._positions,
+                "headings": self._headings,
+                "stopped": self._stopped,
+                "state": self._state,
+                "strategy": strategy_text(self._strategy),
+            }
+        )
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over everything from a snapshot, bit for bit, strategy and seed included.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            What `snapshot` gave, or `numpy.load` of a file with it.
+
+        Raises
+        ------
+        InputError
+            It is damaged, of another format or version, or of another number of walkers or another
+            grid; the walkers are unchanged.
+        """
+        parts = FORMAT.opened(state)
+        own = self.snapshot()
+        for name in ("box", "positions", "headings", "stopped", "state"):
+            if parts[name].shape != own[name].shape:
+                message = f"snapshot: {name} of shape {parts[name].shape}"
+                raise InputError(f"{message}; allowed: {own[name].shape}")
+        if not np.array_equal(parts["box"], self._box):
+            raise InputError("snapshot: of another grid or other boundaries")
+        inside("snapshot: positions", parts["positions"].T, self._box[:, 0].tolist())
+        seed = whole("snapshot: seed", parts["seed"].tolist(), 0, (1 << 32) - 1)
+        steps_taken = whole("snapshot: steps_taken", parts["steps_taken"].tolist(), 0, MOST_STEPS)
+        self.strategy = strategy_from(str(parts["strategy"]))
+        self._seed, self._steps_taken = np.uint32(seed), steps_taken
+        self._positions, self._headings = parts["positions"].copy(), parts["headings"].copy()
+        self._stopped, self._state = parts["stopped"].copy(), parts["state"].copy()
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _sensed(
+        self, field: ArrayLike | GridField | None, channel: int | str, layer: int
+    ) -> tuple[Float32Array, float]:
         sensors = self._strategy.sensors
         if sensors is None:
             return UNSEEN, 0.0
@@ -245,9 +313,8 @@ class Walkers:
             raise InputError(
                 f"field: a grid of {sizes}; allowed: that of the walkers, {self._bounds}"
             )
-        if not 0 <= channel < len(planes):
-            raise InputError(f"channel is {channel}; allowed: 0 to {len(planes) - 1}")
-        return planes[channel], float(sensors.threshold_of(len(planes))[channel])
+        plane, number, channels = plane_of(field, channel, layer, len(planes))
+        return planes[plane], float(sensors.threshold_of(channels)[number])
 
     def _ring(self) -> Float32Array:
         """Return a sensor at the walker and those around it, or none."""
@@ -282,10 +349,11 @@ class Walkers:
 
 
 def _checked_bounds(bounds: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(int(size) for size in bounds)
-    if len(sizes) not in (2, 3) or not all(1 <= size <= LONGEST_AXIS for size in sizes):
-        raise InputError(f"bounds is {sizes}; allowed: 2 or 3 sizes from 1 to {LONGEST_AXIS}")
-    return sizes
+    if not isinstance(bounds, Sequence | np.ndarray) or len(bounds) not in (2, 3):
+        raise InputError(f"bounds is {bounds!r}; allowed: 2 or 3 sizes from 1 to {LONGEST_AXIS}")
+    return tuple(
+        whole(f"bounds[{axis}]", size, 1, LONGEST_AXIS) for axis, size in enumerate(bounds)
+    )
 
 
 def _flat_directions(ways: Float32Array) -> Float32Array:

@@ -33,6 +33,8 @@ def test_bad_input(tmp_path):
     swarm = PhysarumSwarm(10, (20, 20), seed=1)
     with pytest.raises(InputError, match=r"\.png"):
         swarm.save_image(tmp_path / "trail.exe")
+    with pytest.raises(InputError, match="there is no folder"):
+        swarm.save_image(tmp_path / "none" / "trail.png")
     with pytest.raises(InputError, match="colour"):
         swarm.save_image(tmp_path / "trail.png", colours="mauve-ish")
     with pytest.raises(InputError, match="gamma"):

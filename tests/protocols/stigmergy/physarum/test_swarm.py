@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from swarmloom.device import use_threads
 from swarmloom_protocols.stigmergy.physarum import world
+from swarmloom_protocols.stigmergy.physarum.snapshots import FORMAT
 from swarmloom_protocols.stigmergy.physarum.swarm import PhysarumSwarm
 from tests.naive import physarum as naive
 
@@ -58,7 +59,7 @@ def pair(shape, rules, boundaries, seed, agents=None, walled=False):
         shape,
         positions,
         ours.headings,
-        ours.snapshot()["seed"],
+        ours.snapshot()["seed"].item(),
         **rules,
         boundaries=boundaries,
         trail=trail,
@@ -263,7 +264,7 @@ def mirrored(swarm, seed):
     state["headings"][1] *= -1
     state["trail"] = state["trail"][:, ::-1].copy()
     other = PhysarumSwarm(swarm.n, swarm.shape, boundaries="reflecting", seed=seed)
-    other.restore(state)
+    other.restore(FORMAT.seal(state))
     return other
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.stigmergy.field.field import PheromoneField
 from swarmloom_protocols.stigmergy.walkers.sensors import Sensors, sense, sensed_gradient
 from tests.naive import walkers as naive
 
@@ -125,6 +126,9 @@ def test_bad_sensors_are_refused(arguments, message):
     ("arguments", "message"),
     [
         ({"positions": [[0.0, 9.0]]}, r"positions\[0\] is \[0.0, 9.0\]; allowed: -0.5 to 7.5"),
+        ({"positions": [[0.0, 7.5]]}, r"positions\[0\] is \[0.0, 7.5\]; .* without the upper"),
+        ({"positions": [[7.4999999999, 0.0]]}, r"positions\[0\]"),
+        ({"field": PheromoneField((8, 8, 8), 1)}, "field: a grid of .* allowed: 2 axes"),
         ({"positions": [[0.0, np.nan]]}, r"positions\[0\] is \[0.0, nan\]; allowed: finite"),
         ({"positions": [1.0, 2.0]}, r"positions: shape \(2,\)"),
         ({"field": np.ones(8)}, r"field: shape \(8,\); allowed: \(Y, X\)"),
@@ -138,6 +142,15 @@ def test_bad_sensors_are_refused(arguments, message):
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         sense(**({"field": np.ones((8, 8)), "positions": [[1.0, 1.0]]} | arguments))
+
+
+def test_a_pheromone_field_s_layers_are_read_channel_by_channel():
+    field = PheromoneField((8, 9), 2, layers=3, device="cpu")
+    field.deposit([[4.0, 6.0]], 7.0, channel=1, layer=2)
+    readings = sense(field, [[4.0, 4.0]])
+    assert readings.shape == (6, 1, 12)
+    assert np.flatnonzero(readings.any(axis=(1, 2))).tolist() == [5]
+    assert readings[5, 0, 0] == 7.0
 
 
 def test_what_is_not_a_reading_a_direction_is_refused():

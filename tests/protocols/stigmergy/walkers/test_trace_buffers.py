@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.stigmergy.walkers.trace_buffers import NO_DEPOSIT, TraceBuffers
+from swarmloom_protocols.stigmergy.patterns.detection import detect
+from swarmloom_protocols.stigmergy.patterns.pattern import PatternKind
+from swarmloom_protocols.stigmergy.walkers.trace_buffers import FORMAT, NO_DEPOSIT, TraceBuffers
+from swarmloom_protocols.stigmergy.walkers.walkers import Walkers
 
 
 @pytest.mark.row("S10")
@@ -91,17 +94,66 @@ def test_a_snapshot_is_a_copy():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": np.array("else")}, "snapshot: its format is not"),
         ({"positions": np.zeros(3)}, r"snapshot: positions of shape \(3,\)"),
-        ({"times": np.zeros((1, 2))}, r"snapshot: times is float64 of shape \(1, 2\); allowed"),
+        ({"times": np.zeros((1, 2))}, r"snapshot: times is of shape \(1, 2\); allowed: \(1, 3\)"),
         ({"amounts": np.full((1, 3), np.nan, np.float32)}, "snapshot: amounts has values"),
         ({"counts": np.array([-1])}, "snapshot: counts and amounts may not be negative"),
     ],
 )
 def test_foreign_and_damaged_snapshots_are_refused(change, message):
     state = TraceBuffers(1, capacity=3).snapshot() | change
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"checksum|of type"):
         TraceBuffers.restore(state)
+    # One that somebody has sealed.
+    with pytest.raises(InputError, match=message):
+        TraceBuffers.restore(FORMAT.seal(state))
+
+
+def test_what_is_another_s_snapshot_is_refused():
+    state = TraceBuffers(1, capacity=3).snapshot()
+    for other in (None, {}, state | {"format": np.array("else")}):
+        with pytest.raises(InputError, match="snapshot: "):
+            TraceBuffers.restore(other)
+
+
+def test_tracks_are_the_places_at_the_times_that_all_have():
+    traces, rng = TraceBuffers(3, capacity=5), np.random.default_rng(4)
+    places = rng.random((8, 3, 2)).astype(np.float32)
+    for time in range(8):
+        traces.record(places[time], float(time))
+    np.testing.assert_array_equal(traces.tracks(), places[3:].swapaxes(0, 1))
+    # A deposit of one walker pushes its oldest entry out, and is its last word on that time.
+    traces.record([[9.0, 8.0]], 7.0, channel=2, amount=1.0, walkers=[1])
+    tracks = traces.tracks()
+    assert tracks.shape == (3, 4, 2)
+    assert tracks[1, -1].tolist() == [9.0, 8.0]
+    np.testing.assert_array_equal(tracks[[0, 2]], places[4:, [0, 2]].swapaxes(0, 1))
+    np.testing.assert_array_equal(traces.tracks(last=2), tracks[:, -2:])
+    traces.record([[1.0, 1.0]], 9.0, walkers=[0])
+    assert traces.tracks().shape == (3, 4, 2)
+    assert TraceBuffers(2).tracks().shape == (2, 0, 2)
+
+
+def test_tracks_of_walkers_are_what_detectors_take():
+    y, x = np.indices((48, 48))
+    scent = np.exp(-np.hypot(y - 24.0, x - 24.0) / 12.0).astype(np.float32)
+    walkers, traces = Walkers(60, (48, 48), seed=2), TraceBuffers(60)
+    walkers.move(scent, 30, traces=traces)
+    found = detect(scent, tracks=traces.tracks(), rng=np.random.default_rng(0), draws=99)
+    assert PatternKind.CONVERGENT_TRAILS in {pattern.kind for pattern in found}
+
+
+@pytest.mark.parametrize("call", ["trace", "nearby"])
+@pytest.mark.parametrize("walker", [3, -1, 0.5, None])
+def test_a_walker_that_is_not_there_is_refused(call, walker):
+    with pytest.raises(InputError, match=r"^walker is .*; allowed: whole numbers from 0 to 2$"):
+        getattr(TraceBuffers(3), call)(walker)
+
+
+@pytest.mark.parametrize("last", [0, 1.5, -1])
+def test_the_last_none_make_no_tracks(last):
+    with pytest.raises(InputError, match=r"^last is .*; allowed: whole numbers from 1$"):
+        TraceBuffers(3).tracks(last)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +162,8 @@ def test_foreign_and_damaged_snapshots_are_refused(change, message):
         ({"positions": [[0.0, np.inf]] * 2}, r"positions\[0\] is \[0.0, inf\]"),
         ({"positions": [[0.0, 1.0]]}, r"positions: shape \(1, 2\); allowed: \(2, 2\)"),
         ({"time": np.nan}, "time is nan"),
+        ({"channel": 1.5}, "channel: 1.5; allowed: whole numbers"),
+        ({"walkers": [0.5, 1.0]}, "walkers: of float64; allowed: whole numbers"),
         ({"channel": -2}, "channel: -2; allowed: -1 to 32767"),
         ({"amount": [1.0, -1.0]}, r"amount: \[1.0, -1.0\]; allowed: 0 to"),
         ({"amount": [1.0] * 3}, r"amount: shape \(3,\); allowed: one value, or 2"),
@@ -124,9 +178,7 @@ def test_bad_entries_are_refused_and_leave_no_trace(arguments, message):
     assert traces.counts.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("sizes", [(0, 2, 10), (1, 4, 10), (1, 2, 0)])
+@pytest.mark.parametrize("sizes", [(0, 2, 10), (1, 4, 10), (1, 2, 0), (1.5,), (1, 2, 9.5)])
 def test_bad_buffers_are_refused(sizes):
-    with pytest.raises(InputError, match="allowed: at least 1, 2 or 3, at least 1"):
+    with pytest.raises(InputError, match="allowed: whole numbers from"):
         TraceBuffers(*sizes)
-    with pytest.raises(InputError, match="walkers: "):
-        TraceBuffers(1).trace(1)

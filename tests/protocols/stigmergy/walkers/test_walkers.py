@@ -8,11 +8,17 @@ from hypothesis import strategies as st
 from swarmloom import device
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
+from swarmloom_protocols.stigmergy.field.field import PheromoneField
+from swarmloom_protocols.stigmergy.walkers.sensors import Sensors
+from swarmloom_protocols.stigmergy.walkers.snapshots import FORMAT
 from swarmloom_protocols.stigmergy.walkers.strategies import (
     STRATEGIES,
     BiasedRandomWalk,
+    BoundaryFollow,
+    GradientAscent,
     LevyFlight,
     SpiralSearch,
+    SwarmCentering,
 )
 from swarmloom_protocols.stigmergy.walkers.trace_buffers import TraceBuffers
 from swarmloom_protocols.stigmergy.walkers.walkers import Walkers
@@ -162,12 +168,144 @@ def test_nan_is_not_perceived_and_a_read_only_field_is_enough():
     assert np.isfinite(walkers.positions).all()
 
 
+def test_the_last_place_below_the_upper_edge_is_in_the_last_cell():
+    last = np.nextafter(np.float32(4.5), np.float32(0.0))
+    walkers = Walkers(2, (5, 5), positions=[[last, -0.5], [4.0, last]])
+    assert walkers.cells.tolist() == [[4, 0], [4, 4]]
+
+
+def test_no_drawn_place_is_rounded_up_to_the_edge():
+    class Last(np.random.Generator):
+        def random(self, shape):
+            return np.full(shape, np.nextafter(1.0, 0.0))
+
+    walkers = Walkers(3, (5, 131072, 7), seed=Last(np.random.PCG64(0)))
+    assert walkers.cells.tolist() == [[4, 131071, 6]] * 3
+
+
+def a_field():
+    """Three layers of two channels; the third layer of "alarm" rises to one corner."""
+    field = PheromoneField((5, 5), ["food", "alarm"], layers=3, device="cpu")
+    amounts = np.zeros((2, 3, 5, 5), np.float32)
+    amounts[1, 2] = np.add.outer(np.arange(5.0), np.arange(5.0))
+    field.replace(amounts)
+    return field
+
+
+@pytest.mark.parametrize("channel", ["alarm", 1])
+def test_a_pheromone_field_is_sensed_by_channel_and_layer(channel):
+    # The threshold of "food" would hide everything: each channel has its own.
+    climb = GradientAscent(sensors=Sensors(thresholds=(100.0, 0.0)))
+    given, plain = (Walkers(20, (5, 5), strategy=climb, seed=1) for _ in range(2))
+    given.move(a_field(), 6, channel=channel, layer=2)
+    climb = GradientAscent(sensors=Sensors(thresholds=0.0))
+    plain.strategy = climb
+    plain.move(a_field().view()[1, 2], 6)
+    np.testing.assert_array_equal(given.positions, plain.positions)
+    assert (given.positions > 3.0).all()
+    other = Walkers(20, (5, 5), strategy=climb, seed=1)
+    other.move(a_field(), 6, channel=channel, layer=1)
+    assert not np.array_equal(given.positions, other.positions)
+
+
+SNAPSHOT_KINDS = {"y": ("absorbing", "reflecting"), "x": "periodic"}
+GROUND = np.add.outer(np.arange(30.0), np.arange(40.0)).astype(np.float32)
+
+
+def on_the_way(strategy, seed=5):
+    walkers = Walkers(40, (30, 40), strategy=strategy, boundaries=SNAPSHOT_KINDS, seed=seed)
+    walkers.move(GROUND, 7)
+    return walkers
+
+
+@pytest.mark.row("S14")
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        GradientAscent(step=0.7, sensors=Sensors(thresholds=(0.3,))),
+        BiasedRandomWalk(drift=np.float32(0.1), noise=1 / 3, along="gradient"),
+        BiasedRandomWalk(),
+        LevyFlight(exponent=1.7, max_length=30.0),
+        SpiralSearch(step=1.3),
+        BoundaryFollow(level=20.0, clockwise=True),
+        SwarmCentering(radius=4.0),
+    ],
+    ids=lambda strategy: type(strategy).__name__,
+)
+def test_walkers_from_a_file_go_on_to_the_bit(strategy, tmp_path):
+    walkers = on_the_way(strategy)
+    np.savez(tmp_path / "walkers.npz", **walkers.snapshot())
+    other = Walkers(40, (30, 40), boundaries=SNAPSHOT_KINDS, seed=99)
+    with np.load(tmp_path / "walkers.npz") as state:
+        other.restore(state)
+    assert other.steps_taken == 7
+    for one in (walkers, other):
+        one.move(GROUND, 9)
+    ours, theirs = walkers.snapshot(), other.snapshot()
+    for name, array in ours.items():
+        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+
+
+def altered(state, name):
+    changed = state[name].copy()
+    changed.reshape(-1)[-1:] += 1
+    return state | {name: changed}
+
+
+@pytest.mark.row("S14")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: None, "snapshot: NoneType; allowed"),
+        (lambda state: {}, "snapshot: format and version"),
+        (lambda state: state | {"version": np.array(2)}, "snapshot: format and version"),
+        (lambda state: TraceBuffers(3).snapshot(), "snapshot: format and version"),
+        (lambda state: {n: state[n] for n in state if n != "seed"}, "snapshot: seed missing"),
+        (lambda state: altered(state, "steps_taken"), "checksum"),
+        (lambda state: altered(state, "positions"), "checksum"),
+        (lambda state: altered(state, "state"), "checksum"),
+        (lambda state: state | {"headings": state["headings"].astype(float)}, "of type float64"),
+        (lambda state: Walkers(41, (30, 40)).snapshot(), r"positions of shape \(3, 41\)"),
+        (lambda state: Walkers(40, (30, 41)).snapshot(), "another grid or other boundaries"),
+        (lambda state: Walkers(40, (30, 40)).snapshot(), "another grid or other boundaries"),
+        (lambda state: FORMAT.seal(state | {"seed": -1}), "seed is -1"),
+        (lambda state: FORMAT.seal(state | {"steps_taken": -1}), "steps_taken is -1"),
+        (lambda state: FORMAT.seal(state | {"positions": state["positions"] + 40}), "positions"),
+        (lambda state: FORMAT.seal(state | {"strategy": "[]"}), "strategy"),
+        (lambda state: FORMAT.seal(state | {"strategy": '["LevyFlight", {"a": 1}]'}), "strategy"),
+    ],
+)
+def test_what_is_no_snapshot_of_these_walkers_changes_nothing(change, message):
+    walkers = on_the_way(LevyFlight())
+    before = walkers.snapshot()
+    with pytest.raises(InputError, match=message):
+        walkers.restore(change(walkers.snapshot()))
+    after = walkers.snapshot()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_a_strategy_of_one_s_own_has_no_snapshot():
+    class Mine(LevyFlight):
+        pass
+
+    with pytest.raises(InputError, match="strategy: Mine has no snapshot"):
+        Walkers(1, (5, 5), strategy=Mine()).snapshot()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"count": -1}, "count is -1"),
+        ({"count": 2.0}, "count is 2.0; allowed: whole numbers"),
+        ({"bounds": (5.9, 5)}, r"bounds\[0\] is 5.9; allowed: whole numbers from 1"),
+        ({"bounds": 5}, "bounds is 5; allowed: 2 or 3 sizes"),
+        ({"seed": -1}, "seed is -1; allowed: whole numbers from 0"),
+        ({"seed": 1.5}, "seed is 1.5; allowed: whole numbers from 0"),
+        ({"positions": [[4.5, 2.0]] * 2}, r"positions\[0\] is \[4.5, 2.0\]; .* without the upper"),
+        ({"positions": [[1.0, 4.4999999999]] * 2}, r"positions\[0\] is \[1.0, 4.4999999999\]"),
+        ({"positions": [[-0.51, 2.0]] * 2}, r"positions\[0\]"),
         ({"bounds": (5,)}, r"bounds is \(5,\); allowed: 2 or 3 sizes"),
-        ({"bounds": (5, 0)}, r"bounds is \(5, 0\)"),
+        ({"bounds": (5, 0)}, r"bounds\[1\] is 0; allowed: whole numbers from 1"),
         ({"positions": [[0.0, 0.0]]}, "positions: 1 of them; allowed: 2"),
         ({"positions": [[0.0, 5.0], [0.0, 0.0]]}, r"positions\[0\] is \[0.0, 5.0\]"),
         ({"positions": [[0.0, 1.0, 2.0]] * 2}, "positions: 3 coordinates; allowed: 2"),
@@ -187,7 +325,20 @@ def test_bad_walkers_are_refused(arguments, message):
     [
         ({}, "field: GradientAscent needs one"),
         ({"field": np.ones((5, 6))}, r"field: a grid of \(5, 6\); allowed: .* \(5, 5\)"),
-        ({"field": np.ones((5, 5)), "channel": 1}, "channel is 1; allowed: 0 to 0"),
+        (
+            {"field": np.ones((5, 5)), "channel": 1},
+            "channel is 1; allowed: whole numbers from 0 to 0",
+        ),
+        ({"field": np.ones((5, 5)), "channel": 0.0}, "channel is 0.0"),
+        ({"field": np.ones((5, 5)), "channel": "food"}, r"channel: 'food' is not among the names"),
+        ({"field": np.ones((5, 5)), "layer": 1}, "layer is 1"),
+        ({"field": a_field(), "channel": "water"}, r"'water' is not among the names \['food', "),
+        ({"field": a_field(), "channel": 2}, "channel is 2; allowed: whole numbers from 0 to 1"),
+        ({"field": a_field(), "layer": 3}, "layer is 3; allowed: whole numbers from 0 to 2"),
+        ({"field": PheromoneField(5, 5)}, r"field: a grid of \(5,\); allowed: 2 axes"),
+        ({"field": PheromoneField((5, 6), 1)}, r"field: a grid of \(5, 6\); allowed: that of the"),
+        ({"field": np.ones((5, 5)), "steps": 2.5}, "steps is 2.5; allowed: whole numbers from 0"),
+        ({"field": np.ones((5, 5)), "steps": 2.0}, "steps is 2.0"),
         ({"field": np.ones((5, 5)), "steps": -1}, "steps is -1"),
         ({"field": np.ones((5, 5)), "steps": 2**31 + 1}, "steps is 2147483649"),
         ({"field": np.ones((5, 5)), "traces": TraceBuffers(3)}, "traces: for 3 walkers in 2-D"),
