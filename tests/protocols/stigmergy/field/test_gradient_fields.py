@@ -148,6 +148,15 @@ def test_results_do_not_depend_on_threads(threads, monkeypatch):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_each_channel_of_a_plane_has_its_own_gradient():
+    stack = np.random.default_rng(5).random((3, 6, 7))
+    found = gradient_field(stack, "convergence", sources=[(2, 3, 1.0)], axes=2)
+    alone = [gradient_field(one, "convergence", sources=[(2, 3, 1.0)]) for one in stack]
+    np.testing.assert_array_equal(found, alone)
+    with pytest.raises(InputError, match="axes=2"):
+        gradient_field(stack)
+
+
 def test_an_empty_grid_has_an_empty_field():
     assert gradient_field(np.zeros((0, 4))).shape == (0, 4, 2)
     assert gradient_field(np.zeros((2, 0, 4, 4)), axes=3).shape == (2, 0, 4, 4, 3)

@@ -108,6 +108,25 @@ def test_steps_equal_the_naive_reference(seed, shape, conductance, side_z, side_
     np.testing.assert_allclose(end, expected, rtol=5e-6, atol=1e-6)
 
 
+def test_nothing_flows_between_the_channels_and_layers_of_a_plane():
+    start = np.random.default_rng(5).random((2, 3, 6, 7), np.float32)
+    end = perona_malik_steps(start, "constant", dt=0.2, steps=5, boundaries="absorbing", axes=2)
+    for channel, layer in np.ndindex(2, 3):
+        alone = perona_malik_steps(
+            start[channel, layer], "constant", dt=0.2, steps=5, boundaries="absorbing"
+        )
+        np.testing.assert_array_equal(end[channel, layer], alone)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((2, 5, 6), None), ((2, 3, 5, 6), None), ((5, 6), 3), ((5, 6), 1), ((6,), 2)],
+)
+def test_what_of_an_array_is_space_has_to_be_said(shape, axes):
+    with pytest.raises(InputError, match="axes"):
+        perona_malik_steps(np.ones(shape), axes=axes)
+
+
 def test_the_exponential_without_exponentials():
     t = np.linspace(0.0, 100.0, 4001).astype(np.float32)
     values = [decaying_exponential(one) for one in t]

@@ -70,6 +70,18 @@ def test_without_diffusion_growth_is_logistic():
     assert end[0, 3] == 0.0
 
 
+@pytest.mark.parametrize(("fullest", "capacity"), [(0.5, 1.0), (6.0, 1.0), (6.0, 3.0), (6.0, 8.0)])
+def test_the_longest_fisher_step_counts_with_the_fullest_cell(fullest, capacity):
+    growth, diffusion = 2.0, 0.4
+    start = np.full((4, 5), 0.1, np.float32)
+    start[1, 2] = fullest
+    longest = 1.0 / (4.0 * diffusion + growth * max(1.0, fullest / capacity))
+    given = start, growth, diffusion, capacity
+    assert fisher_kpp_steps(*given, dt=longest).min() >= 0.0
+    with pytest.raises(InputError, match=f"at most {str(longest)[:7]}"):
+        fisher_kpp_steps(*given, dt=1.001 * longest)
+
+
 def test_fisher_amounts_stay_between_nothing_and_the_fullest():
     start = 3.0 * np.random.default_rng(0).random((20, 30), np.float32)
     for steps in (1, 10, 200):
@@ -160,6 +172,57 @@ def test_a_stimulated_cell_follows_its_limit_cycle():
         np.testing.assert_allclose(field.ravel(), exact.sol(25.0 * quarter), atol=0.02)
     late = exact.sol(np.linspace(50, 100, 500))[0]
     assert late.max() - late.min() > 3.0
+
+
+def reach(current, recovery):
+    """The root of U³/3 − U = |I| + max|w|, at least 3."""
+    roots = np.roots([1.0 / 3.0, 0.0, -1.0, -abs(current) - recovery])
+    return max(3.0, max(root.real for root in roots if abs(root.imag) < 1e-9))
+
+
+@pytest.mark.parametrize(
+    ("current", "recovery"), [(100.0, 0.0), (-100.0, 0.0), (0.0, 90.0), (40.0, 30.0)]
+)
+def test_strong_stimuli_need_short_steps(current, recovery):
+    start = np.zeros((2, 2, 3), np.float32)
+    start[1, 0, 0] = recovery
+    # So slow that w stays what it is.
+    slow = {"epsilon": 1e-9, "current": current, "diffusion": (0.0, 0.0)}
+    longest = 1.0 / reach(current, recovery) ** 2
+    for dt in (0.1, 1.001 * longest):
+        with pytest.raises(InputError, match=f"at most {str(longest)[:7]}"):
+            fitzhugh_nagumo_steps(start, dt=dt, steps=5, **slow)
+    end = fitzhugh_nagumo_steps(start, dt=0.99 * longest, steps=5000, **slow)
+    assert np.isfinite(end).all()
+    u, w = end.astype(float)
+    np.testing.assert_allclose(u - u**3 / 3 - w + current, 0.0, atol=1e-3)
+
+
+def steps_if_allowed(*given, **options):
+    try:
+        return fitzhugh_nagumo_steps(*given, **options)
+    except InputError:
+        return None
+
+
+@given(
+    st.integers(0, 2**31),
+    st.floats(-100.0, 100.0),
+    st.floats(0.0, 100.0),
+    st.floats(-100.0, 100.0),
+    st.floats(0.0, 5.0),
+    st.floats(1e-3, 1e5),
+    st.floats(0.0, 50.0),
+)
+@settings(deadline=None, max_examples=60)
+def test_no_step_that_is_allowed_is_unstable(seed, current, height, a, b, epsilon, spread):
+    start = height * np.random.default_rng(seed).uniform(-1.0, 1.0, (2, 4, 5))
+    given = start, epsilon, a, b, current, (spread, 0.5 * spread)
+    ends = ((dt, steps_if_allowed(*given, dt=dt, steps=40)) for dt in 0.8 ** np.arange(90))
+    dt, end = next(found for found in ends if found[1] is not None)
+    assert np.isfinite(end).all()
+    # The longest step is at most 1 / U² for the U that |u| never exceeds.
+    assert np.abs(end[0]).max() <= 1.0 / math.sqrt(dt) * (1.0 + 1e-4)
 
 
 @pytest.mark.row("S6")
@@ -259,6 +322,40 @@ def test_results_do_not_depend_on_threads(threads, monkeypatch):
     monkeypatch.setattr(device, "BAND_ELEMENTS", 500)
     with use_threads(threads):
         np.testing.assert_array_equal(gray_scott_steps(start, 0.04, 0.06, steps=20), expected)
+
+
+@pytest.mark.parametrize(
+    ("jacobian", "diffusion", "name"),
+    [
+        ([[1.0, -1.0], [2.4, -1.2]], (math.nan, 1.0), "diffusion is nan"),
+        ([[1.0, -1.0], [2.4, -1.2]], (1.0, -10.0), "diffusion is -10.0"),
+        ([[1.0, -1.0], [2.4, -1.2]], (1.0, math.inf), "diffusion is inf"),
+        ([[1.0, -1.0], [2.4, -1.2]], 1.0, "diffusion: shape"),
+        ([[1.0, math.nan], [2.4, -1.2]], (1.0, 1.0), "jacobian"),
+        ([[1.0, -1.0]], (1.0, 1.0), "jacobian"),
+    ],
+)
+def test_impossible_slopes_and_coefficients_are_refused(jacobian, diffusion, name):
+    with pytest.raises(InputError, match=name):
+        turing_wavelength(jacobian, diffusion)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"noise": 5.0}, "noise is 5.0"),
+        ({"noise": -0.1}, "noise is -0.1"),
+        ({"seeds": 1.5}, "seeds is 1.5"),
+        ({"seeds": -1}, "seeds is -1"),
+        ({"shape": (4.5, 4)}, "shape is 4.5"),
+        ({"shape": (5,)}, "shape"),
+    ],
+)
+def test_starts_that_no_step_would_take_are_refused(options, name):
+    with pytest.raises(InputError, match=name):
+        gray_scott_start(**{"shape": (9, 9), "rng": np.random.default_rng(0)} | options)
+    loud = gray_scott_start((9, 9), np.random.default_rng(0), noise=1.0)
+    assert gray_scott_steps(loud, 0.03, 0.06).min() >= 0.0
 
 
 def test_no_denormals_after_long_idle_times():

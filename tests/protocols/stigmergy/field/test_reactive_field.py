@@ -11,6 +11,7 @@ from swarmloom_protocols.stigmergy.field.reaction_networks import ReactionNetwor
 from swarmloom_protocols.stigmergy.patterns.pattern import PatternKind
 
 TENSOR = [[0.4, 0.2], [0.2, 0.9]]
+FOOD_ALONE = ReactionNetwork(("food",), parse_reactions("food ->", 0.5))
 DECAY = ReactionNetwork(("food", "waste"), parse_reactions("food -> waste", 0.5))
 
 
@@ -102,6 +103,22 @@ def test_a_mode_reacts_spreads_and_evaporates_as_it_should():
     np.testing.assert_allclose(field.amounts[1:, 1, 0], [waste, food], rtol=2e-4)
 
 
+@pytest.mark.parametrize("shape", [(1, 6, 7), (6, 7), (1, 1, 7)])
+def test_the_sides_of_a_single_layer_are_open_to_reactions_as_to_steps(shape):
+    stepped, reacting = (
+        PheromoneField(shape, ["food"], boundaries="absorbing", diffusion=0.1, evaporation=0.02)
+        for _ in range(2)
+    )
+    for field in (stepped, reacting):
+        field.replace(np.random.default_rng(4).random((1, *shape)))
+    before = stepped.mass()
+    stepped.step(2000, dt=0.001)
+    reacting.react_and_step(ReactionNetwork(("food",), []), 20, dt=0.1)
+    np.testing.assert_allclose(reacting.amounts, stepped.amounts, rtol=1e-3)
+    # More than evaporates.
+    assert stepped.mass() < 0.94 * before
+
+
 def test_a_line_of_cells_loses_nothing_through_sides_that_it_has_not():
     field = PheromoneField(9, ["waste", "food"], boundaries="absorbing", evaporation=0.0)
     field.deposit([[4.0]], channel="food")
@@ -138,6 +155,10 @@ def test_a_ring_of_walkers_is_found_about_its_centre():
         (lambda field: field.react_and_step(ReactionNetwork(("fuel",), [])), "channel"),
         (lambda field: field.react_and_step(DECAY, dt=2.6), "dt is"),
         (lambda field: field.react_and_step(DECAY, -1), "steps is"),
+        (lambda field: field.react_and_step(FOOD_ALONE, 2.0, dt=0.1), "steps is 2.0"),
+        (lambda field: field.react_and_step(FOOD_ALONE, 2, dt=2.6), "dt is"),
+        (lambda field: field.react_and_step(DECAY, boundaries="periodic"), "boundaries: no"),
+        (lambda field: field.diffuse(TENSOR, 1.5, dt=0.1), "steps is 1.5"),
         (lambda field: field.react_and_step(DECAY, 1, most_steps=0), "most_steps"),
         (lambda field: field.detect(rng=np.random.default_rng(0), layer=2), "layer"),
         (lambda field: field.detect(rng=np.random.default_rng(0), level=2.0), "level"),

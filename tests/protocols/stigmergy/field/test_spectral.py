@@ -52,6 +52,33 @@ def test_a_jump_equals_the_same_number_of_steps(shape):
 
 
 @pytest.mark.row("S3")
+@pytest.mark.parametrize("scheme", ["exact", "steps"])
+def test_each_layer_jumps_with_its_channels_rates_at_the_temperature(scheme):
+    coefficients = {
+        "diffusion": [0.02, 0.2],
+        "evaporation": [0.004, 0.05],
+        "activation_energy": [0.0, 60e3],
+    }
+    stepped, jumped = (
+        PheromoneField((9, 8), 2, layers=2, temperature=310.0, **coefficients) for _ in range(2)
+    )
+    amounts = np.random.default_rng(2).random(jumped.amounts.shape)
+    for field in (stepped, jumped):
+        field.replace(amounts)
+    # Steps are near enough to the limit of small ones to tell rates that differ by so much.
+    stepped.step(400, dt=0.1)
+    jumped.advance(40.0, scheme=scheme, dt=0.1)
+    for which in np.ndindex(2, 2):
+        assert distance(jumped.amounts[which], stepped.amounts[which]) <= (
+            5e-3 if scheme == "exact" else 1e-5
+        )
+    kept = jumped.amounts.sum(axis=(2, 3)) / amounts.sum(axis=(2, 3))
+    warm = 0.05 * np.exp(60e3 / 8.31446261815324 * (1.0 / 298.15 - 1.0 / 310.0))
+    expected = np.exp(-40.0 * np.array([[0.004], [warm]]))
+    np.testing.assert_allclose(kept, np.broadcast_to(expected, (2, 2)), rtol=1e-4)
+
+
+@pytest.mark.row("S3")
 @pytest.mark.parametrize("kinds", [(kind, "reflecting") for kind in KINDS])
 def test_the_exact_jump_is_the_limit_of_small_steps(kinds):
     errors = []
