@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.checks import between, generator, positive, whole
 from swarmloom_protocols.stigmergy.colonies.double_bridge_kernels import cross_bridge
 
 __all__ = ["BridgeRuns", "double_bridge"]
@@ -111,7 +111,8 @@ def double_bridge(
     departure_mark : float, optional
         What an ant leaves where it enters a branch, at least 0; it leaves 1 where it comes out.
     evaporation : float, optional
-        Share of the pheromone that goes in a step, in [0, 1).
+        Share of the pheromone that goes in a step, in [0, 1); not a rate per time, as the
+        evaporation of `PheromoneField` is.
     device : {"auto", "cpu", "cuda"}, optional
         Where to compute.
 
@@ -131,7 +132,8 @@ def double_bridge(
     between("departure_mark", departure_mark, 0.0)
     between("evaporation", evaporation, 0.0, math.nextafter(1.0, 0.0))
     branches = np.array([travel, round(ratio * travel)], np.int64)
-    seed = int(rng.integers(1 << 32))
+    resolve(device, size=0)
+    seed = int(generator("rng", rng).integers(1 << 32))
     settings = (branches, ants, offset, exponent, departure_mark, 1.0 - evaporation, seed)
     return BridgeRuns(_run(runs, steps, settings, device).reshape(runs, steps, 2))
 
@@ -162,8 +164,7 @@ def _run(
 
 def _check_counts(runs: int, travel: int, ants: int, steps: int) -> None:
     for name, value in (("runs", runs), ("travel", travel), ("ants", ants), ("steps", steps)):
-        if not 1 <= value < COUNT_LIMIT:
-            raise InputError(f"{name} is {value}; allowed: 1 to 2**32 - 1")
+        whole(name, value, 1, COUNT_LIMIT - 1)
     # A departure takes a random number by its counter, and every ant may leave in every step.
     if ants * steps > COUNT_LIMIT * travel:
         raise InputError(f"ants · steps / travel is {ants * steps // travel}; allowed: 2**32")

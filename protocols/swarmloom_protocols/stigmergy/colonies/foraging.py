@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.checks import between, generator, positive, whole
 from swarmloom_protocols.stigmergy.colonies.foraging_kernels import (
     CORRELATED,
     FULL_TURN,
@@ -40,6 +40,8 @@ CODES = {"correlated": CORRELATED, "levy": LEVY, "trail": TRAIL}
 STREAM_LIMIT = 1 << 32
 STEP_LIMIT = 1 << 31
 LONGEST_FLIGHT = 2.0**20
+LONGEST_SIDE = 1 << 15
+MOST_ITEMS = (1 << 31) - 1
 # An ant's step takes about as long as this many elements of a long loop.
 ELEMENTS_PER_ANT = 32
 
@@ -61,7 +63,8 @@ class Foragers:
     mark : float
         Amount that an ant on its way home leaves on its cell in each step, above 0.
     evaporation : float
-        Share of the trail that goes in a step, in [0, 1).
+        Share of the trail that goes in a step, in [0, 1); not a rate per time, as the
+        evaporation of `PheromoneField` is: a rate k there is a share of 1 − e^(−k·dt) here.
     diffusion : float
         Share of a difference that flows to each of 4 neighbours in a step, in [0, 0.25].
     faintest : float
@@ -87,8 +90,7 @@ class Foragers:
         if self.strategy not in get_args(Strategy):
             allowed = ", ".join(map(repr, get_args(Strategy)))
             raise InputError(f"strategy: {self.strategy!r} is not one of {allowed}")
-        if self.ants < 1:
-            raise InputError(f"ants is {self.ants}; allowed: at least 1")
+        whole("ants", self.ants, 1, STREAM_LIMIT)
         between("wiggle", self.wiggle, 0.0, 180.0)
         power_law(self.flight_exponent, 1.0)
         positive("mark", self.mark, 1e6)
@@ -161,9 +163,14 @@ def forage_worlds(
         An argument is not as said.
     """
     ground = _ground(food)
-    _check_limits(len(ground), foragers.ants, steps)
-    worlds = Worlds.fresh(ground, foragers, steps, int(rng.integers(1 << 32)))
-    if resolve(device, size=ground.size) == "cuda":
+    if not isinstance(foragers, Foragers):
+        raise InputError(f"foragers: {foragers!r}; allowed: Foragers")
+    steps = whole("steps", steps, 0, STEP_LIMIT - 1)
+    if len(ground) * foragers.ants > STREAM_LIMIT:
+        raise InputError(f"ants: {len(ground)} worlds of {foragers.ants}; allowed: 2**32 together")
+    on = resolve(device, size=ground.size)
+    worlds = Worlds.fresh(ground, foragers, steps, int(generator("rng", rng).integers(1 << 32)))
+    if on == "cuda":
         from swarmloom_protocols.stigmergy.colonies.foraging_cuda import run
 
         run(worlds)
@@ -191,7 +198,7 @@ def patches(
     shape : (int, int)
         Height and width of the ground.
     count, items : int
-        Patches, and items in each, on cells drawn uniformly.
+        Patches, and items in each (together below 2³¹), on cells drawn uniformly.
     rng : numpy.random.Generator
     radius : float, optional
         Of a patch, in cells.
@@ -205,15 +212,22 @@ def patches(
     Raises
     ------
     InputError
-        A patch has no cell on the ground.
+        An argument is out of its range, or a patch has no cell on the ground.
     """
-    ground = np.zeros(shape, np.int32)
-    y, x = np.mgrid[: shape[0], : shape[1]]
+    height, width = (whole("shape", side, 1, LONGEST_SIDE) for side in shape)
+    count = whole("count", count, 0, MOST_ITEMS)
+    items = whole("items", items, 0, MOST_ITEMS // max(1, count))
+    positive("radius", radius)
+    nearest = between("distance", distance[0], 0.0)
+    farthest = between("distance", distance[1], nearest)
+    generator("rng", rng)
+    ground = np.zeros((height, width), np.int32)
+    y, x = np.mgrid[:height, :width]
     for _ in range(count):
-        angle, away = rng.uniform(0.0, math.tau), rng.uniform(*distance)
+        angle, away = rng.uniform(0.0, math.tau), rng.uniform(nearest, farthest)
         middle = (
-            (shape[0] - 1) / 2 + away * math.sin(angle),
-            (shape[1] - 1) / 2 + away * math.cos(angle),
+            (height - 1) / 2 + away * math.sin(angle),
+            (width - 1) / 2 + away * math.cos(angle),
         )
         inside = np.flatnonzero((y - middle[0]) ** 2 + (x - middle[1]) ** 2 <= radius**2)
         if not inside.size:
@@ -323,10 +337,3 @@ def _ground(food: ArrayLike) -> Ints:
     if items.min() < 0 or items.max() > np.iinfo(np.int32).max:
         raise InputError("food: allowed: 0 to 2**31 - 1 items a cell")
     return np.ascontiguousarray(items, np.int32)
-
-
-def _check_limits(worlds: int, ants: int, steps: int) -> None:
-    if not 0 <= steps < STEP_LIMIT:
-        raise InputError(f"steps is {steps}; allowed: 0 to 2**31 - 1")
-    if worlds * ants > STREAM_LIMIT:
-        raise InputError(f"ants: {worlds} worlds of {ants}; allowed: 2**32 together")

@@ -19,7 +19,7 @@ from scipy.sparse import coo_array, csr_array, diags_array
 
 from swarmloom.device import Device
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between
+from swarmloom_protocols.checks import between, whole
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
 
 __all__ = ["item_walk", "top_items", "visits"]
@@ -65,11 +65,12 @@ def visits(
     InputError
         An argument is not as said.
     """
-    rows, columns = _rows("users", users, shape[0]), _rows("items", items, shape[1])
+    height, width = (whole("shape", side, 0) for side in shape)
+    rows, columns = _rows("users", users, height), _rows("items", items, width)
     if rows.shape != columns.shape:
         raise InputError(f"users: shape {rows.shape} differs from {columns.shape} of items")
     marks = _marks(rows.size, times, now, half_life, device)
-    trail = coo_array((marks, (rows, columns)), shape=shape).tocsr()
+    trail = coo_array((marks, (rows, columns)), shape=(height, width)).tocsr()
     # A mark so old that nothing is left of it is none.
     trail.eliminate_zeros()
     return trail
@@ -134,8 +135,9 @@ def top_items(scores: ArrayLike, seen: csr_array[Any], count: int) -> Ints:
         Shapes differ, or `count` is below 1.
     """
     left = np.array(scores, np.float64)
-    if left.shape != seen.shape or count < 1:
-        raise InputError(f"scores: shape {left.shape}, seen {seen.shape}, count {count}")
+    count = whole("count", count, 1)
+    if left.shape != seen.shape:
+        raise InputError(f"scores: shape {left.shape}; allowed: that of seen, {seen.shape}")
     left[seen.nonzero()] = 0.0
     order = np.argsort(-left, axis=1, kind="stable")[:, :count].astype(np.int64)
     return np.where(np.take_along_axis(left, order, axis=1) > 0.0, order, NONE)

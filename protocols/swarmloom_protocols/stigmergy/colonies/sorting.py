@@ -20,7 +20,7 @@ from scipy.stats import entropy
 
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.checks import between, generator, positive, whole
 from swarmloom_protocols.stigmergy.colonies.sorting_kernels import sort_world
 
 __all__ = ["Response", "SortingColony", "heap_sizes", "scatter", "spatial_entropy"]
@@ -61,8 +61,7 @@ class Response:
         positive("pick", self.pick)
         positive("drop", self.drop)
         between("heed", self.heed, 0.0, 1.0)
-        if not 1 <= self.radius <= LARGEST_RADIUS:
-            raise InputError(f"radius is {self.radius}; allowed: 1 to {LARGEST_RADIUS}")
+        whole("radius", self.radius, 1, LARGEST_RADIUS)
 
 
 class SortingColony:
@@ -93,8 +92,10 @@ class SortingColony:
     ) -> None:
         self._items = _kinds(items).copy()
         worlds, height, width = self._items.shape
-        if not 1 <= ants * worlds < COUNT_LIMIT:
-            raise InputError(f"ants is {ants} in {worlds} worlds; allowed: 1 to 2**32 - 1 in all")
+        ants = whole("ants", ants, 1, (COUNT_LIMIT - 1) // worlds)
+        generator("rng", rng)
+        if not isinstance(response, Response):
+            raise InputError(f"response: {response!r}; allowed: a Response")
         self._ants: Ints = np.zeros((worlds, ants, 3), np.int32)
         self._ants[:, :, 0] = rng.integers(0, height, (worlds, ants))
         self._ants[:, :, 1] = rng.integers(0, width, (worlds, ants))
@@ -127,8 +128,7 @@ class SortingColony:
         InputError
             `steps` is out of its range.
         """
-        if not 0 <= steps <= COUNT_LIMIT - self._steps:
-            raise InputError(f"steps is {steps}; allowed: 0 to {COUNT_LIMIT - self._steps}")
+        steps = whole("steps", steps, 0, COUNT_LIMIT - self._steps)
         if resolve(device, size=len(self._items) * WORTH_PER_WORLD) == "cuda":
             self._run_on_gpu(steps)
         else:
@@ -178,16 +178,14 @@ def scatter(shape: tuple[int, int, int], items: int, kinds: int, rng: np.random.
     Raises
     ------
     InputError
-        There are more items than cells, or no kinds.
+        There are more items than cells, no kinds, or a number is not whole.
     """
-    worlds, height, width = shape
-    if not 0 <= items <= height * width or kinds < 1:
-        raise InputError(
-            f"items: {items} of {kinds} kinds; allowed: up to {height * width}, 1 kind"
-        )
+    worlds, height, width = (whole("shape", side, 1) for side in shape)
+    items, kinds = whole("items", items, 0, height * width), whole("kinds", kinds, 1)
+    generator("rng", rng)
     ground = np.zeros((worlds, height * width), np.int32)
     ground[:, :items] = np.arange(items) % kinds + 1
-    return rng.permuted(ground, axis=1).reshape(shape)
+    return rng.permuted(ground, axis=1).reshape(worlds, height, width)
 
 
 def spatial_entropy(items: ArrayLike, patch: int = 8) -> NDArray[np.float64]:
@@ -214,7 +212,7 @@ def spatial_entropy(items: ArrayLike, patch: int = 8) -> NDArray[np.float64]:
     """
     kinds = _kinds(items)
     worlds, height, width = kinds.shape
-    if patch < 1 or height % patch or width % patch:
+    if height % whole("patch", patch, 1) or width % patch:
         raise InputError(f"patch is {patch}; allowed: a divisor of {height} and {width}")
     patches = kinds.reshape(worlds, height // patch, patch, width // patch, patch)
     entropies = [

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -164,6 +165,8 @@ def follow(field: NavigationField, starts: ArrayLike) -> Paths:
     InputError
         A start is outside the map.
     """
+    if not isinstance(field, NavigationField):
+        raise InputError(f"field: {type(field).__name__}; allowed: a NavigationField")
     grid = _Grid.around(field.costs, field.directions)
     potential = _pad(field.potential)
     room = np.empty(int(field.reachable.sum()), np.int64)
@@ -262,13 +265,13 @@ def _terrain(walls: ArrayLike, costs: ArrayLike | None) -> Floats:
 
 
 def _check_directions(directions: int) -> None:
-    if directions not in (4, 8):
+    if not isinstance(directions, int | np.integer) or directions not in (4, 8):
         raise InputError(f"directions: {directions!r} is not 4 or 8")
 
 
 def _check_smoothing(smoothing: float, terrain: Floats, directions: int) -> None:
     limit = MOST_SMOOTHING * float(terrain.min()) / math.log(directions)
-    if not 0.0 <= smoothing <= limit:
+    if not (isinstance(smoothing, Real) and 0.0 <= smoothing <= limit):
         raise InputError(
             f"smoothing: {smoothing}; allowed: 0 to {limit:.6g} (0.95 · cheapest cost / ln "
             f"{directions})"

@@ -107,6 +107,10 @@ def test_no_ant_is_lost():
     ("change", "message"),
     [
         ({"runs": 0}, "runs"),
+        ({"runs": 2.5}, "runs is 2.5; allowed: whole numbers from 1"),
+        ({"steps": 10.0}, "steps is 10.0"),
+        ({"rng": 0}, "rng is 0; allowed: a numpy.random.Generator"),
+        ({"device": "gpu"}, "device: 'gpu'"),
         ({"ratio": 0.5}, "ratio"),
         ({"ratio": np.nan}, "ratio"),
         ({"travel": 0}, "travel"),

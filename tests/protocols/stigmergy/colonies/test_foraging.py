@@ -102,6 +102,8 @@ def test_the_number_of_threads_and_of_other_worlds_changes_nothing():
     [
         ({"strategy": "smell"}, "strategy"),
         ({"ants": 0}, "ants"),
+        ({"ants": 2.5}, "ants is 2.5; allowed: whole numbers from 1"),
+        ({"ants": True}, "ants is True"),
         ({"wiggle": 181.0}, "wiggle"),
         ({"flight_exponent": 1.0}, "exponent"),
         ({"mark": -1.0}, "mark"),
@@ -128,11 +130,39 @@ def test_wrong_colonies_are_named(change, message):
         (np.full((1, 4, 4), -1), 1, "food: allowed"),
         (np.full((1, 4, 4), 2**40), 1, "food: allowed"),
         (np.zeros((1, 4, 4), int), -1, "steps"),
+        (np.zeros((1, 4, 4), int), 2.5, "steps is 2.5; allowed: whole numbers from 0"),
     ],
 )
 def test_wrong_worlds_are_named(food, steps, message):
     with pytest.raises(InputError, match=message):
         forage_worlds(food, Foragers(), steps, np.random.default_rng(0))
+
+
+def test_what_gives_no_random_numbers_is_refused():
+    with pytest.raises(InputError, match=r"rng is 0; allowed: a numpy.random.Generator"):
+        forage_worlds(np.zeros((1, 4, 4), int), Foragers(), 1, 0)
+    with pytest.raises(InputError, match=r"foragers: 'trail'; allowed: Foragers"):
+        forage_worlds(np.zeros((1, 4, 4), int), "trail", 1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": (20.5, 20)}, "shape is 20.5"),
+        ({"count": -2}, "count is -2"),
+        ({"count": 1.5}, "count is 1.5"),
+        ({"items": -1}, "items is -1"),
+        ({"items": 2**31}, "items is 2147483648"),
+        ({"count": 2, "items": 2**30}, "items is 1073741824; .* 0 to 1073741823"),
+        ({"radius": 0.0}, "radius is 0.0"),
+        ({"distance": (5.0, 4.0)}, "distance is 4.0"),
+        ({"rng": 0}, "rng is 0"),
+    ],
+)
+def test_wrong_patches_are_named(change, message):
+    arguments = {"shape": (20, 20), "count": 1, "items": 5, "rng": np.random.default_rng(0)}
+    with pytest.raises(InputError, match=message):
+        patches(**(arguments | change))
 
 
 def test_patches_hold_their_items_and_keep_their_distance():

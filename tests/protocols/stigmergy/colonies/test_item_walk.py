@@ -99,7 +99,7 @@ def test_wrong_arguments_are_named():
     for users in ([3], [-1], [0.5], [[0]]):
         with pytest.raises(InputError, match="users"):
             item_walk(TOY, users)
-    with pytest.raises(InputError, match="items: 0 to 5"):
+    with pytest.raises(InputError, match=r"items: 0 to 5"):
         visits([0, 0], [0, 5], (3, 5))
     with pytest.raises(InputError, match="differs"):
         visits([0, 0], [0], (3, 5))
@@ -109,7 +109,11 @@ def test_wrong_arguments_are_named():
         visits([0], [0], (1, 1), times=[np.nan], half_life=1.0)
     with pytest.raises(InputError, match="half_life"):
         visits([0], [0], (1, 1), times=[0.0], half_life=0.0)
-    with pytest.raises(InputError, match="count 0"):
+    with pytest.raises(InputError, match=r"count is 0"):
         top_items(item_walk(TOY), TOY, 0)
+    with pytest.raises(InputError, match=r"count is 1.5"):
+        top_items(item_walk(TOY), TOY, 1.5)
+    with pytest.raises(InputError, match=r"shape is 2.5"):
+        visits([0], [0], (2.5, 2))
     with pytest.raises(InputError, match="scores"):
         top_items(item_walk(TOY, [0]), TOY, 1)

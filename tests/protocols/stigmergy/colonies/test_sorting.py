@@ -125,6 +125,7 @@ def test_scattered_items_are_as_many_as_asked_for():
         ({"drop": np.nan}, "drop"),
         ({"radius": 0}, "radius"),
         ({"radius": 17}, "radius"),
+        ({"radius": 1.5}, "radius is 1.5; allowed: whole numbers from 1 to 16"),
         ({"heed": 1.5}, "heed"),
     ],
 )
@@ -137,13 +138,26 @@ def test_wrong_arguments_are_named():
     rng = np.random.default_rng(0)
     ground = np.zeros((1, 4, 4), int)
     for items in (ground[0], ground + 0.5, ground - 1, ground[:0], ground + 2**40):
-        with pytest.raises(InputError, match="items"):
+        with pytest.raises(InputError, match=r"items"):
             SortingColony(items, 1, rng)
-    with pytest.raises(InputError, match="ants"):
+    with pytest.raises(InputError, match=r"ants"):
         SortingColony(ground, 0, rng)
-    with pytest.raises(InputError, match="steps"):
-        SortingColony(ground, 1, rng).run(-1)
-    with pytest.raises(InputError, match="items: 17"):
+    with pytest.raises(InputError, match=r"ants is 1.5"):
+        SortingColony(ground, 1.5, rng)
+    with pytest.raises(InputError, match=r"rng is 0"):
+        SortingColony(ground, 1, 0)
+    with pytest.raises(InputError, match=r"response: 1.0; allowed: a Response"):
+        SortingColony(ground, 1, rng, 1.0)
+    for steps in (-1, 2.5):
+        with pytest.raises(InputError, match=r"steps is"):
+            SortingColony(ground, 1, rng).run(steps)
+    with pytest.raises(InputError, match=r"kinds is 1.5"):
+        scatter((1, 4, 4), 3, 1.5, rng)
+    with pytest.raises(InputError, match=r"shape is 4.5"):
+        scatter((1, 4, 4.5), 3, 1, rng)
+    with pytest.raises(InputError, match=r"patch is 2.0"):
+        spatial_entropy(ground, 2.0)
+    with pytest.raises(InputError, match=r"items is 17; allowed: whole numbers from 0 to 16"):
         scatter((1, 4, 4), 17, 1, rng)
-    with pytest.raises(InputError, match="patch is 3"):
+    with pytest.raises(InputError, match=r"patch is 3"):
         spatial_entropy(ground, 3)

@@ -221,6 +221,8 @@ def test_a_plain_pheromone_fails_on_a_long_way_where_the_logarithm_arrives():
             "costs: 1.0 to 1000000000.0 on 9 cells",
         ),
         ({"walls": np.broadcast_to(False, (1 << 16, 1 << 16))}, r"below 2\*\*31 cells"),
+        ({"directions": 8.0}, "directions: 8.0 is not 4 or 8"),
+        ({"smoothing": "0.1"}, "smoothing: 0.1; allowed"),
         ({"directions": 6}, "directions: 6 is not 4 or 8"),
         ({"device": "gpu"}, "device"),
     ],
