@@ -35,6 +35,8 @@ COLONIES = {
 }
 SIZE = 128
 ITEMS = 600
+# Kinds of picture.
+KINDS = (".png", ".jpg", ".pdf", ".svg")
 LAYOUTS = ("clustered", "scattered")
 
 
@@ -52,11 +54,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parse(argv)
     harvests = run_all(options)
     rows = [row_of(*key, harvest) for key, harvest in harvests.items()]
-    draw(harvests, options.picture)
     if options.json:
         print(json.dumps(summary(rows, options), indent=2, ensure_ascii=False))
     else:
-        show(rows, options)
+        show(rows, options.worlds)
+    draw(harvests, options.picture)
+    if not options.json:
+        print(f"Picture: {options.picture}")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -69,7 +73,18 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.worlds < 2 or options.steps < 10:
         parser.error("allowed: at least 2 worlds and 10 steps")
+    if options.seed < 0:
+        parser.error(f"--seed is {options.seed}; allowed: whole numbers from 0")
+    # Said before the work is done, not after it.
+    check_picture(parser, options.picture)
     return options
+
+
+def check_picture(parser: argparse.ArgumentParser, path: Path) -> None:
+    if not path.parent.is_dir() or path.is_dir():
+        parser.error(f"--picture {path}: allowed: a file in a folder that is there")
+    if path.suffix.lower() not in KINDS:
+        parser.error(f"--picture {path} ends in none of {', '.join(KINDS)}")
 
 
 def run_all(options: argparse.Namespace) -> dict[tuple[str, str], Harvest]:
@@ -125,11 +140,11 @@ def summary(rows: list[Row], options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def show(rows: list[Row], options: argparse.Namespace) -> None:
+def show(rows: list[Row], worlds: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"Items delivered of {ITEMS} (mean of {options.worlds} worlds, 95 %)")
+    table = Table(title=f"Items delivered of {ITEMS} (mean of {worlds} worlds, 95 %)")
     for heading in ("food", "colony of 50 ants", "delivered", "± "):
         table.add_column(heading, justify="right" if heading in ("delivered", "± ") else "left")
     for row in rows:
@@ -137,7 +152,6 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
     out = Console()
     out.print(table)
     out.print(in_short(rows), highlight=False)
-    out.print(f"Picture: {options.picture}", highlight=False, soft_wrap=True)
 
 
 def in_short(rows: list[Row]) -> str:

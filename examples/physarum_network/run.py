@@ -21,7 +21,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=50, help="from picture to picture")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("physarum_pictures"))
-    return parser.parse_args()
+    given = parser.parse_args()
+    for name in ("pictures", "steps"):
+        if getattr(given, name) < 1:
+            parser.error(f"--{name} is {getattr(given, name)}; allowed: at least 1")
+    # Said before the work is done, not after it.
+    try:
+        given.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--folder {given.folder}: {error.strerror}")
+    return given
 
 
 def main() -> None:
@@ -33,7 +42,6 @@ def main() -> None:
         turn_angle=math.radians(given.turn_angle),
         seed=given.seed,
     )
-    given.folder.mkdir(parents=True, exist_ok=True)
     for _ in range(given.pictures):
         start = time.perf_counter()
         swarm.step(given.steps)
