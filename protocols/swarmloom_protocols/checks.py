@@ -22,14 +22,18 @@ MOST_BITS = 256
 def between(name: str, value: float, low: float, high: float = math.inf) -> float:
     """Return a finite number within [low, high], or raise `InputError`."""
     if not (_finite(value) and low <= value <= high):
-        raise InputError(f"{name} is {_shown(value)}; allowed: finite, {low:g} to {high:g}")
+        limits = f", {low:g} to {high:g}" if high < math.inf else f", from {low:g}"
+        unlimited = low == -math.inf and high == math.inf
+        allowed = "finite" if unlimited else f"finite{limits}"
+        raise InputError(f"{name} is {_shown(value)}; allowed: {allowed}")
     return float(value)
 
 
 def positive(name: str, value: float, high: float = math.inf) -> float:
     """Return a finite number within (0, high], or raise `InputError`."""
     if not (_finite(value) and 0.0 < value <= high):
-        raise InputError(f"{name} is {_shown(value)}; allowed: finite, above 0, at most {high:g}")
+        most = f", at most {high:g}" if high < math.inf else ""
+        raise InputError(f"{name} is {_shown(value)}; allowed: finite, above 0{most}")
     return float(value)
 
 

@@ -86,3 +86,18 @@ def test_what_begins_no_random_numbers_is_refused(value):
         seeded("seed", value)
     with pytest.raises(InputError, match=r"^rng is .*; allowed: a numpy.random.Generator$"):
         generator("rng", value)
+
+
+@pytest.mark.parametrize(
+    ("check", "bounds", "allowed"),
+    [
+        (positive, (), "finite, above 0"),
+        (positive, (2.5,), "finite, above 0, at most 2.5"),
+        (between, (0.0,), "finite, from 0"),
+        (between, (-1.0, 1.0), "finite, -1 to 1"),
+        (between, (-math.inf,), "finite"),
+    ],
+)
+def test_what_is_allowed_names_no_infinity(check, bounds, allowed):
+    with pytest.raises(InputError, match=f"allowed: {allowed}$"):
+        check("x", math.nan, *bounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.checks import between, positive
 
-__all__ = ["finite", "log_length", "note", "steady_clock", "trust_weights", "unfit"]
+__all__ = ["end_after", "finite", "log_length", "note", "steady_clock", "trust_weights", "unfit"]
 
 _LARGEST = sys.float_info.max
 _STARTED = time.time() - time.monotonic()
@@ -41,10 +43,20 @@ def log_length(log_size: int) -> int:
 
 def finite(what: str, value: float) -> float:
     """Return a finite number, or raise `InputError`."""
-    # Whole numbers may be larger than any float.
-    if not -_LARGEST <= value <= _LARGEST:
-        raise InputError(f"{what} is {value}; allowed: finite")
-    return float(value)
+    return between(what, value, -math.inf)
+
+
+def end_after(when: float, ttl: float) -> float:
+    """Return when a time to live is over, or raise `InputError`."""
+    try:
+        end = when + ttl
+        # The usual case at once: claims are many.
+        if ttl > 0.0 and end < math.inf:
+            return float(end)
+    except (TypeError, OverflowError):
+        pass
+    positive("ttl", ttl)
+    raise InputError(f"ttl is {ttl}, which ends beyond the largest number; allowed: an earlier end")
 
 
 def trust_weights(trust: Any) -> Mapping[str, float]:

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from swarmloom.errors import InputError, StoreError
-from swarmloom_protocols.checks import positive
-from swarmloom_protocols.stigmergy.traces.arguments import finite, unfit
+from swarmloom_protocols.stigmergy.traces.arguments import end_after, finite, unfit
 from swarmloom_protocols.stigmergy.traces.channels import name
 from swarmloom_protocols.stigmergy.traces.claims import Claim
 from swarmloom_protocols.stigmergy.traces.records import ClaimBook
@@ -88,7 +87,7 @@ class WorkBoard:
         """
         name("agent", agent)
         when = self._clock() if now is None else finite("now", now)
-        expires = when + positive("ttl", ttl)
+        expires = end_after(when, ttl)
         found = self._book.next(self.name, agent, when, expires)
         if found is None:
             return None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from swarmloom_protocols.checks import positive
-from swarmloom_protocols.stigmergy.traces.arguments import finite
+from swarmloom_protocols.stigmergy.traces.arguments import end_after, finite
 from swarmloom_protocols.stigmergy.traces.keys import json_text
 from swarmloom_protocols.stigmergy.traces.records import ClaimBook
 
@@ -70,7 +69,7 @@ class Claim:
             If `ttl` is not finite and positive.
         """
         when = self._clock() if now is None else finite("now", now)
-        expires = when + positive("ttl", ttl)
+        expires = end_after(when, ttl)
         if not self._book.renew(self._board, self.key, self.token, expires):
             return False
         self.expires = expires

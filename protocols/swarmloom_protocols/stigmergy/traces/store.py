@@ -9,16 +9,15 @@ than its cap, and one whose word disagrees with that of others beyond chance los
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, positive
+from swarmloom_protocols.checks import between
 from swarmloom_protocols.stigmergy.traces.advice import advice, estimated_tokens
-from swarmloom_protocols.stigmergy.traces.arguments import finite, trust_weights, unfit
+from swarmloom_protocols.stigmergy.traces.arguments import end_after, finite, trust_weights, unfit
 from swarmloom_protocols.stigmergy.traces.board import WorkBoard
 from swarmloom_protocols.stigmergy.traces.channels import BAD, GOOD, Channel, name
 from swarmloom_protocols.stigmergy.traces.choice import Policy, chosen
@@ -283,16 +282,15 @@ class TraceStore(TraceKeeper):
         if not agent or agent.__class__ is not str:
             name("agent", agent)
         when = self._clock() if now is None else finite("now", now)
-        if not 0.0 < ttl < math.inf:
-            positive("ttl", ttl)
+        end = end_after(when, ttl)
         book = self._backend.claims
         try:
-            token = book.take("", key, agent, when, when + ttl)
+            token = book.take("", key, agent, when, end)
         except TypeError as error:
             raise unfit(key, 0.0, now, error) from error
         if token is None:
             return None
-        return Claim(book, self._clock, "", key, agent, token, when + ttl)
+        return Claim(book, self._clock, "", key, agent, token, end)
 
     def claimed(self, key: Hashable, *, agent: str, token: int, expires: float) -> Claim:
         """Return a claim that was given before, as one that goes on after a restart needs it.
