@@ -134,6 +134,10 @@ class Stepper:
             self._sweeper(steps % at_once).run(field, rates, codes, 1)
         return field
 
+    def sweeps(self, rates: Field, steps: int) -> int:
+        """Return how often `take` goes through memory for that many steps."""
+        return steps if rates[:, 1].any() else -(-steps // steps_per_sweep(self._shape[3]))
+
     def _sweeper(self, steps: int) -> Sweeper:
         if steps not in self._sweepers:
             self._sweepers[steps] = Sweeper(self._shape, steps)

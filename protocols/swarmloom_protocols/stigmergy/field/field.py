@@ -176,7 +176,8 @@ class PheromoneField(ReactiveField):
         with self._lock:
             rates = self._step_rates(dt)
             grid = self._settled()
-            with self.metrics.measure("step", step_bytes(self._size(), n), grid.wait):
+            moved = step_bytes(self._size(), grid.sweeps(rates, n))
+            with self.metrics.measure("step", moved, grid.wait):
                 grid.step(rates, n)
             self._time += n * dt
 

@@ -73,6 +73,10 @@ class GpuGrid:
             self._values, self._other, rates, self._codes, steps
         )
 
+    def sweeps(self, rates: Field, steps: int) -> int:
+        """Return how often `step` goes through memory for that many steps: once for each."""
+        return steps
+
     def wait(self) -> None:
         """Wait until the GPU has done what it was asked for."""
         cuda.synchronize()

@@ -52,5 +52,9 @@ class HostGrid:
         """Take steps, as `Stepper` does."""
         self._values = self._stepper.take(self._values, rates, self._codes, steps)
 
+    def sweeps(self, rates: Field, steps: int) -> int:
+        """Return how often `step` goes through memory for that many steps."""
+        return self._stepper.sweeps(rates, steps)
+
     def wait(self) -> None:
         """Return at once: nothing is under way when a call has returned."""

@@ -1,8 +1,9 @@
 """What field operations cost: calls, time, bytes moved and the share of the memory's bandwidth.
 
 Bytes are those that have to be moved at least (compulsory traffic): each element that an operation
-reads or writes, once, whatever the caches do. A share of bandwidth above 1 is possible where
-several steps are taken in one sweep through memory.
+reads or writes, once in each sweep through memory, whatever the caches do. Several steps that are
+taken in one sweep move what one step moves. What stays in the caches between calls may exceed the
+memory's bandwidth.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ __all__ = [
 FLOAT32, FLOAT64, INT64 = 4, 8, 8
 
 
-def step_bytes(n_cells: int, steps: int = 1) -> int:
-    """Return the bytes of explicit steps: each cell is read once and written once in each."""
-    return 2 * FLOAT32 * n_cells * steps
+def step_bytes(n_cells: int, sweeps: int = 1) -> int:
+    """Return the bytes of sweeps through memory: each cell is read once and written once in each.
+
+    A sweep is a step, or as many as are taken at once.
+    """
+    return 2 * FLOAT32 * n_cells * sweeps
 
 
 def deposit_bytes(count: int) -> int:

@@ -72,7 +72,7 @@ def test_a_field_measures_its_operations():
     field = PheromoneField((20, 30), 2)
     field.deposit([[3, 4], [5, 6]])
     field.step(5)
-    field.step(2)
+    field.step(20)
     field.sense([[3, 4]])
     field.advance(10.0)
     costs = field.metrics.costs
@@ -82,10 +82,20 @@ def test_a_field_measures_its_operations():
         "sense": 1,
         "advance": 1,
     }
-    assert costs["step"].bytes_moved == step_bytes(20 * 30 * 2, 7)
+    # 5, then 8, 8 and 4 in a sweep.
+    assert costs["step"].bytes_moved == step_bytes(20 * 30 * 2, 1 + 3)
     assert all(cost.milliseconds > 0 for cost in costs.values())
     field.metrics.clear()
     assert not field.metrics.costs
+
+
+@pytest.mark.row("S12")
+def test_volumes_and_wide_rows_go_through_memory_more_often():
+    for shape, steps, sweeps in (((3, 4, 5), 6, 6), ((1, 4, 5), 6, 6), ((2, 1 << 17), 6, 6)):
+        field = PheromoneField(shape, 1, diffusion=0.1)
+        field.step(steps)
+        cells = int(np.prod(shape))
+        assert field.metrics.costs["step"].bytes_moved == step_bytes(cells, sweeps), shape
 
 
 def test_figures_follow_from_time_and_bytes():
