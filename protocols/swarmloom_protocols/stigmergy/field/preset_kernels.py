@@ -123,8 +123,8 @@ def rows_around(z: int, y: int, depth: int, height: int, codes: Numbers) -> Arou
     """Return the indices of a row and of those around it, -1 for what is beyond open sides."""
     south = neighbour(y, -1, height, codes[1, 0], codes[1, 1])
     north = neighbour(y, 1, height, codes[1, 0], codes[1, 1])
-    below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1]) if depth > 1 else z
-    above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1]) if depth > 1 else z
+    below = neighbour(z, -1, depth, codes[0, 0], codes[0, 1])
+    above = neighbour(z, 1, depth, codes[0, 0], codes[0, 1])
     return z, y, south, north, below, above
 
 
@@ -140,7 +140,8 @@ def bend_at(field: Planes, plane: int, around: Around, x: int, codes: Numbers) -
     low = field[plane, z, south, x] if south >= 0 else ZERO
     high = field[plane, z, north, x] if north >= 0 else ZERO
     bent = bend(low, before, centre, after, high)
-    if field.shape[1] > 1:
+    # A plane's only layer is beside itself.
+    if below != z or above != z:
         low = field[plane, below, y, x] if below >= 0 else ZERO
         high = field[plane, above, y, x] if above >= 0 else ZERO
         bent += (low - centre) + (high - centre)
