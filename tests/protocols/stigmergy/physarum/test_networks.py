@@ -8,9 +8,12 @@ from scipy import ndimage
 from scipy.stats import mannwhitneyu
 
 from swarmloom_protocols.stigmergy.physarum.swarm import PhysarumSwarm
+from tests.benchmarks.stigmergy_emergence import (
+    EIGHT_NEIGHBOURS,
+    contrast,
+    food_is_connected,
+)
 
-EIGHT_NEIGHBOURS = np.ones((3, 3))
-FOOD = (40, 20), (40, 60)
 SEEDS = 24
 
 
@@ -24,13 +27,6 @@ def wilson(successes, trials, z=2.576):
 
 def test_the_interval_is_that_of_the_textbook():
     assert wilson(8, 10, z=1.96) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-
-
-def contrast(seed, sensor_distance):
-    """Standard deviation of the trail over its mean, after 150 steps."""
-    swarm = PhysarumSwarm(3000, (96, 96), sensor_distance=sensor_distance, seed=seed)
-    swarm.step(150)
-    return swarm.trail.std() / swarm.trail.mean()
 
 
 @pytest.mark.row("S13")
@@ -52,28 +48,6 @@ def test_what_condenses_is_connected():
     # The same values in any order lie in hundreds of pieces.
     shuffled = np.random.default_rng(0).permutation(swarm.trail.ravel()).reshape(128, 128)
     assert ndimage.label(shuffled > 2.0 * shuffled.mean(), EIGHT_NEIGHBOURS)[1] > 100
-
-
-def source(y, x, amount=15.0):
-    cells = [(i, j) for i in range(-2, 3) for j in range(-2, 3) if i * i + j * j <= 4]
-    return [(y + i, x + j, amount) for i, j in cells]
-
-
-def food_is_connected(seed, sensor_distance):
-    """Whether a piece of more than the mean trail touches both sources, 40 cells apart."""
-    swarm = PhysarumSwarm(
-        500,
-        (80, 80),
-        sensor_angle=math.radians(67.5),
-        sensor_distance=sensor_distance,
-        food=source(*FOOD[0]) + source(*FOOD[1]),
-        boundaries="reflecting",
-        seed=seed,
-    )
-    swarm.step(500)
-    pieces, _ = ndimage.label(swarm.trail > swarm.trail.mean(), EIGHT_NEIGHBOURS)
-    near = [set(pieces[y - 4 : y + 5, x - 4 : x + 5].flat) - {0} for y, x in FOOD]
-    return bool(near[0] & near[1])
 
 
 @pytest.mark.row("S13")
