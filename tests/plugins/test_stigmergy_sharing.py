@@ -105,7 +105,7 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("row", FOREIGN, ids=repr)
+@pytest.mark.parametrize("row", FOREIGN, ids=lambda row: f"{row[0]}-{row[1]}-{row[2]}")
 def test_a_row_of_others_is_passed_over_and_costs_no_lesson(path, row):
     key, channel, agent, meta = row
     teller, listener = CrewTraces(path, 60.0), CrewTraces(path, 60.0)

@@ -85,6 +85,19 @@ def test_a_swept_claim_is_lost(store, clock):
     assert not claim.finish("late")
 
 
+def test_a_sweep_keeps_ended_claims_for_as_long_as_it_is_told(store, clock):
+    claim = store.claim("k", agent="a", ttl=1.0)
+    clock.advance(11.0)
+    assert store.sweep(claims_kept=10.5) == 0
+    assert store.sweep(clock() - 0.5, claims_kept=10.0) == 0
+    assert claim.renew(1.0)
+    clock.advance(11.0)
+    assert store.sweep(claims_kept=10.0) == 1
+    assert not claim.finish("late")
+    with pytest.raises(InputError, match="claims_kept is -1"):
+        store.sweep(claims_kept=-1)
+
+
 def test_a_claim_can_be_taken_up_again_by_its_token(store, clock):
     first = store.claim("k", agent="a", ttl=5.0)
     again = store.claimed("k", agent="a", token=first.token, expires=first.expires)
