@@ -63,7 +63,7 @@ class TrailStorage:
     ----------
     path : str or Path or None
         The SQLite file, made when there is none, which several processes may share; None keeps
-        memories in memory, where a forked child begins with none.
+        memories in memory, of which a forked child has a copy.
     half_life : float or None
         Seconds (> 0) after which a memory is worth half; None: memories do not fade.
     most : float

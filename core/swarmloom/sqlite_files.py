@@ -11,6 +11,7 @@ import re
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _WAIT = "nothing was changed; wait for that one or stop it"
 _REPLACE = "move it away, or put a backup in its place"
 _CREATED_TABLE = re.compile(r"\s*CREATE TABLE (\w+)")
 _RETRY_INTERVAL = 0.02
+_FORK_PATIENCE = 2.0
 
 
 @contextmanager
@@ -264,9 +266,11 @@ class _Held:
 class ProcessConnection:
     """A connection for one thread at a time, of which each process that is forked has its own.
 
-    SQLite forbids to use a connection that a parent has opened, and even to close it; and a thread
-    of the parent may have held a lock when the child was made. So a child opens the file anew when
-    it first uses it, and begins with an empty one where there is no file.
+    SQLite forbids to use a connection that a parent has opened, and even to close it; and what it
+    knows of a file's locks, and locks that a thread of the parent held, would stay as they were in
+    the child for ever. So a fork waits for the threads that use such a connection, for two seconds
+    at most, and closes it; parent and child open the file anew when they next use it. Where there
+    is no file, the child has a copy.
 
     Parameters
     ----------
@@ -300,6 +304,7 @@ class ProcessConnection:
         self._closed = False
         # By process; those of parents stay here, since dropping one would close it.
         self._held = {os.getpid(): _Held(connection=self._opened())}
+        _FORKS.add(self)
 
     @property
     def name(self) -> str:
@@ -343,6 +348,28 @@ class ProcessConnection:
                 held.connection.close()
                 held.connection = None
 
+    def quieten(self, deadline: float) -> bool:
+        """Before a fork: take the lock and close the file; False where others use it too long.
+
+        Parameters
+        ----------
+        deadline : float
+            As `time.monotonic` counts.
+        """
+        held = self._own()
+        if not held.lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
+            return False
+        if self._path is not None and held.connection is not None:
+            held.connection.close()
+            held.connection = None
+        return True
+
+    def go_on(self) -> None:
+        """After a fork, in the parent and in the child: undo `quieten`."""
+        [held] = list(self._held.values())[-1:]
+        self._held.setdefault(os.getpid(), _Held(connection=held.connection))
+        held.lock.release()
+
     def _own(self) -> _Held:
         # One of a child's threads wins without a lock, which another fork could leave locked.
         return self._held.setdefault(os.getpid(), _Held())
@@ -377,6 +404,38 @@ class ProcessConnection:
             raise InputError(
                 f"{error.object!r} cannot be written; allowed: Unicode text"
             ) from error
+
+
+class _Forks:
+    """Quietens all connections of this process while it forks."""
+
+    def __init__(self) -> None:
+        self._files: weakref.WeakSet[ProcessConnection] = weakref.WeakSet()
+        self._quiet: list[ProcessConnection] = []
+        self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before, after_in_parent=self._after, after_in_child=self._after
+            )
+
+    def add(self, file: ProcessConnection) -> None:
+        """Look after one more."""
+        with self._lock:
+            self._files.add(file)
+
+    def _before(self) -> None:
+        self._lock.acquire()
+        deadline = time.monotonic() + _FORK_PATIENCE
+        self._quiet = [file for file in list(self._files) if file.quieten(deadline)]
+
+    def _after(self) -> None:
+        for file in self._quiet:
+            file.go_on()
+        self._quiet = []
+        self._lock.release()
+
+
+_FORKS = _Forks()
 
 
 def _advice(code: int, ways_out: str) -> str | None:

@@ -47,7 +47,38 @@ def in_child(work):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_child_made_while_a_thread_holds_the_file_goes_on_with_its_own_connection(tmp_path):
+def test_children_forked_while_threads_write_go_on(tmp_path):
+    file = ProcessConnection(KIND, tmp_path / "notes.sqlite", 15.0)
+    over = threading.Event()
+
+    def write():
+        while not over.is_set():
+            add(file, "parent")
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+
+    def work():
+        add(file, "child")
+        return "child" in texts(file)
+
+    statuses = [in_child(work) for _ in range(10)]
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert statuses == [0] * 10
+    assert texts(file).count("child") == 10
+    assert file._kind.open_reader(tmp_path / "notes.sqlite", 1.0).execute(
+        "PRAGMA integrity_check"
+    ).fetchone() == ("ok",)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_child_made_while_a_thread_keeps_the_file_for_long_has_its_own_connection(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("swarmloom.sqlite_files._FORK_PATIENCE", 0.05)
     file = ProcessConnection(KIND, tmp_path / "notes.sqlite", 20.0)
     held, over = threading.Event(), threading.Event()
 
@@ -76,10 +107,16 @@ def test_child_made_while_a_thread_holds_the_file_goes_on_with_its_own_connectio
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_child_of_one_without_a_file_begins_empty_and_of_a_closed_one_is_closed():
+def test_child_of_one_without_a_file_has_a_copy_and_of_a_closed_one_is_closed():
     file = ProcessConnection(KIND, None, 1.0)
     add(file, "parent")
-    assert in_child(lambda: texts(file) == []) == 0
+
+    def copied():
+        add(file, "child")
+        return texts(file) == ["child", "parent"] and in_child(lambda: len(texts(file)) == 2) == 0
+
+    assert in_child(copied) == 0
+    assert texts(file) == ["parent"]
     file.close()
     file.close()
 
