@@ -1,5 +1,7 @@
 """Walkers: lengths of flights, sensors, and a few steps of every strategy."""
 
+from functools import partial
+
 import numpy as np
 
 from swarmloom_protocols.stigmergy.walkers.levy import levy_lengths
@@ -65,14 +67,14 @@ def sensing(rng, size):
     return rng.random((2, 9, 11)), *swarm(rng, size // 8 + (size > 0), (9, 11))
 
 
-def moves(flat, places, ways, deep, high_places, high_ways, device="cpu"):
-    """Positions after a few steps of all strategies, in the plane and then in space."""
+def moves(flat, places, ways, deep, high_places, high_ways, kind=None, device="cpu"):
+    """Positions after a few steps of some strategies, in the plane and then in space."""
     ends = []
     for strategies, field, start, headings in (
         (IN_PLANE, flat, places, ways),
         (IN_SPACE, deep, high_places, high_ways),
     ):
-        for strategy in strategies:
+        for strategy in (one for one in strategies if kind in (None, one.kind)):
             walkers = Walkers(
                 len(start),
                 field.shape,
@@ -87,12 +89,16 @@ def moves(flat, places, ways, deep, high_places, high_ways, device="cpu"):
     return np.concatenate(ends)
 
 
-def naive_moves(flat, places, ways, deep, high_places, high_ways):
-    ends = [naive.moved(s, places, ways, flat, SIDES, SEED, STEPS) for s in IN_PLANE]
+def naive_moves(flat, places, ways, deep, high_places, high_ways, kind=None):
     deep_sides = (("reflecting", "reflecting"), *SIDES)
-    args = high_places, high_ways, deep, deep_sides, SEED, STEPS
-    ends += [naive.moved(s, *args) for s in IN_SPACE]
-    return np.concatenate([end.ravel() for end in ends])
+    ends = []
+    for strategies, *world in (
+        (IN_PLANE, places, ways, flat, SIDES),
+        (IN_SPACE, high_places, high_ways, deep, deep_sides),
+    ):
+        for strategy in (one for one in strategies if kind in (None, one.kind)):
+            ends.append(naive.moved(strategy, *world, SEED, STEPS).ravel())
+    return np.concatenate(ends)
 
 
 def moving(rng, size):
@@ -109,5 +115,9 @@ CASES = {
         lengths, naive_lengths, lambda rng, size: (size, 1.6, 200.0, int(rng.integers(99)))
     ),
     f"{STIGMERGY}.sensing_cuda.sense": Case(readings, naive_readings, sensing),
-    f"{STIGMERGY}.strategy_cuda.move": Case(moves, naive_moves, moving),
+} | {
+    f"{STIGMERGY}.strategy_cuda.{name}": Case(
+        partial(moves, kind=kind), partial(naive_moves, kind=kind), moving
+    )
+    for kind, name in enumerate(("climb", "drift", "fly", "spiral", "follow", "centre"))
 }

@@ -1,4 +1,4 @@
-"""One step of each navigation strategy, and the loop over walkers and steps.
+"""One step of each navigation strategy, and its loop over walkers and steps.
 
 All random numbers of a step are functions of (seed, walker, step), so that no result depends on
 the order in which walkers are moved.
@@ -39,17 +39,29 @@ __all__ = [
     "DRIFT",
     "FLY",
     "FOLLOW",
+    "MOVERS",
     "RADIUS",
     "SETTINGS",
     "SPIRAL",
     "STATE_ROWS",
     "THRESHOLD",
-    "move_walkers",
+    "centre_all",
+    "climb_all",
+    "drift_all",
+    "fly_all",
+    "follow_all",
+    "spiral_all",
 ]
 
 Float32Array = NDArray[np.float32]
 # A walker's rows of `state` but the first.
 Aim = tuple[Any, Any, Any, Any]
+# Positions and headings (z, y, x, whatever the number of axes), shape (3, n), overwritten; 1 for
+# walkers that an absorbing side has stopped, shape (n,); state, shape (STATE_ROWS, n).
+Swarm = tuple[Float32Array, Float32Array, NDArray[np.uint8], Float32Array]
+# The plane that is sensed, shape (Z, Y, X); size, low and high boundary code of each axis, shape
+# (3, 3); ring of `perceive`, settings of the step, shape (SETTINGS,); seed.
+World = tuple[Float32Array, NDArray[np.int64], Float32Array, Float32Array, Word32]
 
 CLIMB, DRIFT, FLY, SPIRAL, FOLLOW, CENTRE = range(6)
 # SPIRAL keeps turns, centre (y, x) and first direction (y, x); CENTRE has the place (z, y, x) that
@@ -63,7 +75,7 @@ HALF: Any = np.float32(0.5)
 ONE: Any = np.float32(1.0)
 TURN: Any = np.float32(2.0 * math.pi)
 PARALLEL: Any = np.float32(1e-3)
-NO_WORD = np.uint32(0)
+NOWHERE: Any = (ZERO, ZERO, ZERO)
 
 
 @kernel
@@ -221,99 +233,146 @@ def _push(first: Any, sine: Any, cosine: Any, third: Any, fourth: Any, depth: in
 
 
 @kernel
-def _step(
-    kind: int,
-    seed: Word32,
-    i: int,
-    number: int,
-    place: Vector,
-    ahead: Vector,
-    turns: Any,
-    aim: Aim,
-    plane: Float32Array,
-    edges: Edges,
-    ring: Float32Array,
-    settings: Float32Array,
-) -> tuple[Vector, Vector]:
-    """Return where a walker goes on an endless grid, and its heading."""
-    depth = edges[0][0]
-    up, slope, bend, here = perceive(
-        plane, place, edges, ring, settings[THRESHOLD], settings[RADIUS]
-    )
-    # One draw and one sine for all kinds, for a GPU's compiler copies whatever is called twice.
-    first, second, third, fourth = NO_WORD, NO_WORD, NO_WORD, NO_WORD
-    if kind not in (SPIRAL, CENTRE) and (kind == DRIFT or slope == ZERO or depth > 1):
-        first, second, third, fourth = draw(seed, i, number, depth)
-    sine, cosine = sine_cosine(turns if kind == SPIRAL else turn_of(second))
-    if kind == SPIRAL:
-        return _spiral(turns, sine, cosine, place, aim, settings[1])
-    if kind == CENTRE:
-        return _centre(place, ahead, aim, edges, settings[0])
-    if kind == DRIFT:
-        push = _push(first, sine, cosine, third, fourth, depth)
-        return _drift(place, ahead, up, slope, push, settings)
-    chance = direction_of(sine, cosine, third, depth)
-    if kind == CLIMB:
-        return _climb(place, ahead, up, slope, bend, chance, settings)
-    if kind == FOLLOW:
-        return _follow(place, ahead, up, slope, here, chance, depth, settings)
-    return along(place, flight_length(first, settings), chance), chance
+def _walker(i: int, walkers: Swarm) -> tuple[Vector, Vector]:
+    """Return where a walker is, and its heading."""
+    positions, headings = walkers[0], walkers[1]
+    place = positions[0, i], positions[1, i], positions[2, i]
+    return place, (headings[0, i], headings[1, i], headings[2, i])
 
 
 @kernel
-def move_walkers(
-    first: int,
-    stop: int,
-    kind: int,
-    number: int,
-    steps: int,
-    positions: Float32Array,
-    headings: Float32Array,
-    stopped: NDArray[np.uint8],
-    state: Float32Array,
-    plane: Float32Array,
-    box: NDArray[np.int64],
-    ring: Float32Array,
-    settings: Float32Array,
-    seed: Word32,
-) -> None:
-    """Make steps `number` to `number + steps` of walkers `first` to `stop`.
+def _put(i: int, place: Vector, ahead: Vector, edges: Edges, walkers: Swarm) -> None:
+    """Write where a walker ends that goes to a place on an endless grid."""
+    positions, headings, stopped = walkers[0], walkers[1], walkers[2]
+    for axis in range(3):
+        end, turned, stops = confine(place[axis], edges[axis])
+        positions[axis, i] = end
+        headings[axis, i] = -ahead[axis] if turned else ahead[axis]
+        if stops:
+            stopped[i] = 1
 
-    Parameters
-    ----------
-    kind : int
-        One of the module's constants.
-    positions, headings : ndarray of float32, shape (3, n)
-        Overwritten; z, y, x, whatever the number of axes.
-    stopped : ndarray of uint8, shape (n,)
-        1 for walkers that an absorbing side has stopped.
-    state : ndarray of float32, shape (STATE_ROWS, n)
-    plane : ndarray of float32, shape (Z, Y, X)
-        The field that is sensed.
-    box : ndarray of int64, shape (3, 3)
-        Size, low and high boundary code of each axis.
-    ring : ndarray of float32, shape (1 + k, 6) or (0, 6)
-        See `perceive`; without rows nothing is sensed.
-    settings : ndarray of float32, shape (SETTINGS,)
-        See the step of the kind.
-    """
+
+@kernel
+def _any_way(seed: Word32, i: int, number: int, depth: int) -> tuple[Vector, Any]:
+    """Return a random direction, and the random word that is left."""
+    first, second, third, _ = draw(seed, i, number, depth)
+    sine, cosine = sine_cosine(turn_of(second))
+    return direction_of(sine, cosine, third, depth), first
+
+
+# One loop for each strategy, so that a GPU's compiler, which copies whatever is called, has little
+# to copy. All make steps `number` to `number + steps` of walkers `first` to `stop`.
+
+
+@kernel
+def climb_all(first: int, stop: int, number: int, steps: int, walkers: Swarm, world: World) -> None:
+    """Move walkers of `GradientAscent` and `GradientDescent`."""
+    plane, box, ring, settings, seed = world
     edges = edges_of(box)
     for i in range(first, stop):
-        turns = state[0, i]
-        aim = state[1, i], state[2, i], state[3, i], state[4, i]
         for step in range(number, number + steps):
-            if stopped[i] == 0:
-                if kind == SPIRAL:
-                    turns = _turns_after(turns, settings[0], settings[1])
-                place = positions[0, i], positions[1, i], positions[2, i]
-                ahead = headings[0, i], headings[1, i], headings[2, i]
-                place, ahead = _step(
-                    kind, seed, i, step, place, ahead, turns, aim, plane, edges, ring, settings
+            if walkers[2][i] == 0:
+                place, ahead = _walker(i, walkers)
+                up, slope, bend, _ = perceive(
+                    plane, place, edges, ring, settings[THRESHOLD], settings[RADIUS]
                 )
-                for axis in range(3):
-                    end, turned, stops = confine(place[axis], edges[axis])
-                    positions[axis, i] = end
-                    headings[axis, i] = -ahead[axis] if turned else ahead[axis]
-                    if stops:
-                        stopped[i] = 1
-        state[0, i] = turns
+                chance = NOWHERE
+                if slope == ZERO:
+                    chance, _ = _any_way(seed, i, step, edges[0][0])
+                place, ahead = _climb(place, ahead, up, slope, bend, chance, settings)
+                _put(i, place, ahead, edges, walkers)
+
+
+@kernel
+def drift_all(first: int, stop: int, number: int, steps: int, walkers: Swarm, world: World) -> None:
+    """Move walkers of `BiasedRandomWalk`."""
+    plane, box, ring, settings, seed = world
+    edges = edges_of(box)
+    depth = edges[0][0]
+    for i in range(first, stop):
+        for step in range(number, number + steps):
+            if walkers[2][i] == 0:
+                place, ahead = _walker(i, walkers)
+                up, slope, _, _ = perceive(
+                    plane, place, edges, ring, settings[THRESHOLD], settings[RADIUS]
+                )
+                one, two, three, four = draw(seed, i, step, depth)
+                sine, cosine = sine_cosine(turn_of(two))
+                push = _push(one, sine, cosine, three, four, depth)
+                place, ahead = _drift(place, ahead, up, slope, push, settings)
+                _put(i, place, ahead, edges, walkers)
+
+
+@kernel
+def fly_all(first: int, stop: int, number: int, steps: int, walkers: Swarm, world: World) -> None:
+    """Move walkers of `LevyFlight`."""
+    settings, seed = world[3], world[4]
+    edges = edges_of(world[1])
+    for i in range(first, stop):
+        for step in range(number, number + steps):
+            if walkers[2][i] == 0:
+                place, ahead = _walker(i, walkers)
+                ahead, word = _any_way(seed, i, step, edges[0][0])
+                place = along(place, flight_length(word, settings), ahead)
+                _put(i, place, ahead, edges, walkers)
+
+
+@kernel
+def spiral_all(
+    first: int, stop: int, number: int, steps: int, walkers: Swarm, world: World
+) -> None:
+    """Move walkers of `SpiralSearch`."""
+    state, settings = walkers[3], world[3]
+    edges = edges_of(world[1])
+    for i in range(first, stop):
+        aim = state[1, i], state[2, i], state[3, i], state[4, i]
+        for _ in range(number, number + steps):
+            if walkers[2][i] == 0:
+                place, ahead = _walker(i, walkers)
+                turns = _turns_after(state[0, i], settings[0], settings[1])
+                sine, cosine = sine_cosine(turns)
+                place, ahead = _spiral(turns, sine, cosine, place, aim, settings[1])
+                state[0, i] = turns
+                _put(i, place, ahead, edges, walkers)
+
+
+@kernel
+def follow_all(
+    first: int, stop: int, number: int, steps: int, walkers: Swarm, world: World
+) -> None:
+    """Move walkers of `BoundaryFollow`."""
+    plane, box, ring, settings, seed = world
+    edges = edges_of(box)
+    depth = edges[0][0]
+    for i in range(first, stop):
+        for step in range(number, number + steps):
+            if walkers[2][i] == 0:
+                place, ahead = _walker(i, walkers)
+                up, slope, _, here = perceive(
+                    plane, place, edges, ring, settings[THRESHOLD], settings[RADIUS]
+                )
+                chance = NOWHERE
+                if depth > 1:
+                    chance, _ = _any_way(seed, i, step, depth)
+                place, ahead = _follow(place, ahead, up, slope, here, chance, depth, settings)
+                _put(i, place, ahead, edges, walkers)
+
+
+@kernel
+def centre_all(
+    first: int, stop: int, number: int, steps: int, walkers: Swarm, world: World
+) -> None:
+    """Move walkers of `SwarmCentering`."""
+    state, settings = walkers[3], world[3]
+    edges = edges_of(world[1])
+    for i in range(first, stop):
+        aim = state[1, i], state[2, i], state[3, i], state[4, i]
+        for _ in range(number, number + steps):
+            if walkers[2][i] == 0:
+                place, ahead = _walker(i, walkers)
+                place, ahead = _centre(place, ahead, aim, edges, settings[0])
+                _put(i, place, ahead, edges, walkers)
+
+
+# By the numbers of the kinds.
+MOVERS = (climb_all, drift_all, fly_all, spiral_all, follow_all, centre_all)

@@ -32,11 +32,11 @@ from swarmloom_protocols.stigmergy.walkers.strategies import (
     SwarmCentering,
 )
 from swarmloom_protocols.stigmergy.walkers.strategy_kernels import (
+    MOVERS,
     RADIUS,
     SETTINGS,
     STATE_ROWS,
     THRESHOLD,
-    move_walkers,
 )
 from swarmloom_protocols.stigmergy.walkers.swarm_centres import centre_of_all, centres_near
 from swarmloom_protocols.stigmergy.walkers.trace_buffers import TraceBuffers
@@ -370,7 +370,7 @@ def _on_cpu(count: tuple[int, int, int], walkers: Arguments, world: Arguments) -
     kind, number, steps = count
     width = math.ceil(steps * max(1, len(world[2])))
     map_bands(
-        lambda first, stop: move_walkers(first, stop, kind, number, steps, *walkers, *world),
+        lambda first, stop: MOVERS[kind](first, stop, number, steps, walkers, world),
         walkers[0].shape[1],
         width,
     )
@@ -378,11 +378,11 @@ def _on_cpu(count: tuple[int, int, int], walkers: Arguments, world: Arguments) -
 
 def _on_cuda(count: tuple[int, int, int], walkers: Arguments, world: Arguments) -> None:
     from swarmloom.cuda import numba_cuda
-    from swarmloom_protocols.stigmergy.walkers.strategy_cuda import move
+    from swarmloom_protocols.stigmergy.walkers.strategy_cuda import MOVERS as KERNELS
 
-    cuda = numba_cuda()
+    cuda, (kind, number, steps) = numba_cuda(), count
     moved = [cuda.to_device(array) for array in walkers]
     given = [cuda.to_device(value) for value in world[:-1]]
-    move.launch(walkers[0].shape[1], *count, *moved, *given, world[-1])
+    KERNELS[kind].launch(walkers[0].shape[1], number, steps, *moved, *given, world[-1])
     for on_gpu, array in zip(moved, walkers, strict=True):
         on_gpu.copy_to_host(array)

@@ -23,7 +23,7 @@ from swarmloom_protocols.stigmergy.walkers.strategies import (
 from swarmloom_protocols.stigmergy.walkers.trace_buffers import TraceBuffers
 from swarmloom_protocols.stigmergy.walkers.walkers import Walkers
 from tests.naive import walkers as naive
-from tests.protocols.cuda_cases.walkers import CASES, STIGMERGY
+from tests.protocols.cuda_cases.walkers import moves, moving, naive_moves
 
 STRAIGHT = BiasedRandomWalk(drift=1.0, noise=0.0)
 
@@ -97,11 +97,8 @@ def test_edges_equal_the_naive_reference(speed, low, high, start):
 
 @pytest.mark.parametrize("size", [1, 60])
 def test_all_strategies_equal_the_naive_reference(size):
-    case = CASES[f"{STIGMERGY}.strategy_cuda.move"]
-    arguments = case.arguments(np.random.default_rng(size), size)
-    np.testing.assert_allclose(
-        case.public(*arguments), case.naive(*arguments), rtol=2e-6, atol=1e-6
-    )
+    arguments = moving(np.random.default_rng(size), size)
+    np.testing.assert_allclose(moves(*arguments), naive_moves(*arguments), rtol=2e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
