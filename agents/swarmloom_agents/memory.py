@@ -6,8 +6,8 @@ import logging
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -23,6 +23,7 @@ from swarmloom_agents.seams import (
     MemoryMatch,
     MemoryRecord,
     Task,
+    crewai_event_bus,
     embed_texts,
     join_scope_paths,
 )
@@ -81,8 +82,6 @@ class TrailMemory(Memory):
     characters: int = 1000
 
     _trails: TrailStorage = PrivateAttr()
-    _process: int = PrivateAttr(default_factory=os.getpid)
-    _fork_locks: dict[int, threading.Lock] = PrivateAttr(default_factory=dict)
 
     def __init__(
         self,
@@ -109,6 +108,7 @@ class TrailMemory(Memory):
             **{"characters": characters, **settings},
         )
         self._trails = trails
+        _LIVE[id(self)] = self
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return itself: the copies that CrewAI makes of a crew remember together."""
@@ -182,38 +182,10 @@ class TrailMemory(Memory):
         [vector] = embed_texts(self._embedder, ["length"])
         self._trails.check_width(len(vector))
 
-    # -- forks ----------------------------------------------------------------------------------
-
-    def _submit_save(self, fn: Any, *args: Any, **kwargs: Any) -> Future[Any]:
-        self._leave_to_parent()
-        return super()._submit_save(fn, *args, **kwargs)
-
-    def drain_writes(self) -> None:
-        """Wait until what this process is saving has been saved."""
-        self._leave_to_parent()
-        super().drain_writes()
-
-    def reset(self, scope: str | None = None) -> None:
-        """Delete all memories of a scope, of every scope by default."""
-        self._leave_to_parent()
-        super().reset(scope)
-
-    def reset_all(self) -> None:
-        """Delete all memories, whatever `root_scope` is."""
-        self._leave_to_parent()
-        super().reset_all()
-
-    def _leave_to_parent(self) -> None:
-        """After a fork: the threads of the parent's pool are not here, and will free no lock."""
-        if self._process == os.getpid():
-            return
-        with self._fork_locks.setdefault(os.getpid(), threading.Lock()):
-            if self._process != os.getpid():
-                for name in ("_save_pool", "_pending_saves", "_pending_lock", "_reset_lock"):
-                    setattr(self, name, Memory.__private_attributes__[name].get_default())
-                self._process = os.getpid()
-
-    # -- saving ---------------------------------------------------------------------------------
+    def renew(self) -> None:
+        """Go on in a forked child: the threads that saved are not here, and will free no lock."""
+        for name in ("_save_pool", "_pending_saves", "_pending_lock", "_reset_lock"):
+            setattr(self, name, Memory.__private_attributes__[name].get_default())
 
     def _encode_batch(
         self,
@@ -265,6 +237,26 @@ def _listing(embedder: Callable[[Sequence[str]], Any]) -> Callable[[list[str]], 
         return listed
 
     return vectors_of
+
+
+def _renew_in_child() -> None:
+    """After a fork: renew the memories, and CrewAI's event bus, which says what they do."""
+    memories = list(_LIVE.values())
+    for memory in memories:
+        memory.renew()
+    if not memories:
+        return
+    bus: Any = crewai_event_bus
+    bus._rwlock = type(bus._rwlock)()
+    bus._futures_lock = threading.Lock()
+    bus._pending_futures = set()
+    bus._executor_initialized = False
+
+
+# By id: a pydantic model has no hash.
+_LIVE: weakref.WeakValueDictionary[int, TrailMemory] = weakref.WeakValueDictionary()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_in_child)
 
 
 def _check_names(settings: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from crewai import Agent, Crew, Task
+from crewai.events import crewai_event_bus
 from crewai.memory.storage.backend import StorageBackend
 from crewai.memory.types import MemoryRecord
 
@@ -689,6 +690,26 @@ def test_children_forked_while_a_thread_saves_go_on(tmp_path):
         "ants of the parent",
         "bees of the child",
     }
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_children_forked_while_crewai_tells_of_events_go_on(tmp_path):
+    memory = TrailMemory(tmp_path / "team.sqlite", embedder=by_words)
+    memory.remember("ants of the parent")
+    bus = event_bus()
+
+    def work():
+        memory.remember("bees of the child")
+        return memory.storage.count() == 2
+
+    with bus._sync_executor._shutdown_lock, bus._futures_lock:
+        assert in_child(work) == 0
+
+
+def event_bus():
+    assert crewai_event_bus._executor_initialized
+    assert isinstance(crewai_event_bus._pending_futures, set)
+    return crewai_event_bus
 
 
 def test_search_sees_what_others_wrote_changed_and_deleted(tmp_path, clock):
