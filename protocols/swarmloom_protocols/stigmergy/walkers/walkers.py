@@ -131,11 +131,13 @@ class Walkers:
         ways = rng.standard_normal(shape) if headings is None else spatial("headings", headings)
         if ways.shape != shape:
             raise InputError(f"headings: shape {ways.shape}; allowed: {shape}")
-        lengths = np.linalg.norm(ways, axis=1, keepdims=True)
-        if not np.all(lengths > 0.0):
-            row = int(np.argmin(lengths))
+        sizes = np.abs(ways).max(axis=1, keepdims=True)
+        if not np.all(sizes > 0.0):
+            row = int(np.argmin(sizes))
             raise InputError(f"headings[{row}] is of length 0; allowed: any other vector")
-        return columns_of(ways / lengths)
+        # Squares of very long or short vectors would be infinite or 0.
+        ways = ways / sizes
+        return columns_of(ways / np.linalg.norm(ways, axis=1, keepdims=True))
 
     # -- state ----------------------------------------------------------------------------------
 

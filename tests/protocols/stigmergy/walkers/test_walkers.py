@@ -180,6 +180,12 @@ def test_no_drawn_place_is_rounded_up_to_the_edge():
     assert walkers.cells.tolist() == [[4, 131071, 6]] * 3
 
 
+@pytest.mark.parametrize("length", [1e300, 1e-300, 5.0])
+def test_headings_of_any_length_are_unit_vectors(length):
+    walkers = Walkers(1, (5, 5), headings=[[3.0 * length, -4.0 * length]])
+    np.testing.assert_allclose(walkers.headings, [[0.6, -0.8]], rtol=1e-6)
+
+
 def a_field():
     """Three layers of two channels; the third layer of "alarm" rises to one corner."""
     field = PheromoneField((5, 5), ["food", "alarm"], layers=3, device="cpu")
