@@ -347,7 +347,7 @@ def test_a_cell_that_would_hold_too_much_takes_nothing():
     field.replace(np.zeros_like(before))
     field.deposit([[0, 1]], 1e18)
     field.replace(np.full_like(before, 9e17))
-    with pytest.raises(InputError, match="a cell would hold 1.4e"):
+    with pytest.raises(InputError, match=r"a cell would hold 1\.4e"):
         field.deposit([[0, 1]], 5e17)
 
 
