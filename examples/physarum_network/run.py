@@ -7,7 +7,7 @@ import math
 import time
 from pathlib import Path
 
-from swarmloom_protocols.stigmergy.physarum.swarm import PhysarumSwarm
+from swarmloom_protocols.stigmergy import PhysarumSwarm
 
 
 def arguments() -> argparse.Namespace:
