@@ -24,7 +24,7 @@ from swarmloom_protocols.stigmergy.field.chemistry_grids import LARGEST_AMOUNT, 
 from swarmloom_protocols.stigmergy.field.diffusion import largest_step, step_rates
 from swarmloom_protocols.stigmergy.field.host_grid import HostGrid
 from swarmloom_protocols.stigmergy.field.metrics import OperationMetrics, deposit_bytes
-from swarmloom_protocols.stigmergy.field.snapshots import checked_snapshot, sealed_snapshot
+from swarmloom_protocols.stigmergy.field.snapshots import FIELD_SNAPSHOT, checked_snapshot
 
 __all__ = ["GridField"]
 
@@ -233,7 +233,7 @@ class GridField:
                 "temperature": self._temperature,
                 "time": self._time,
             }
-            return sealed_snapshot(parts)
+            return FIELD_SNAPSHOT.seal(parts)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over amounts, coefficients, temperature and time of a snapshot, bit for bit.

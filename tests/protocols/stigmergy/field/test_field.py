@@ -219,13 +219,13 @@ def test_a_damaged_or_foreign_snapshot_is_refused(damage):
 
 @pytest.mark.row("S14")
 def test_a_snapshot_with_a_valid_seal_but_amounts_that_cannot_be_is_refused():
-    from swarmloom_protocols.stigmergy.field.snapshots import sealed_snapshot
+    from swarmloom_protocols.stigmergy.field.snapshots import FIELD_SNAPSHOT
 
     field = busy_field()
     state = field.snapshot()
     state["amounts"][0, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match="snapshot: amounts lie between nan"):
-        field.restore(sealed_snapshot(state))
+        field.restore(FIELD_SNAPSHOT.seal(state))
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 4), (3, 0, 2), (1,), (1, 1), (1, 1, 1)])
