@@ -6,7 +6,15 @@ import pytest
 
 from tests.protocols.stigmergy import threading_layers
 
-CALLS = ["decay", "random_numbers", "swarm", "deposits"]
+CALLS = [
+    "decay",
+    "random_numbers",
+    "swarm",
+    "deposits",
+    "field_deposits",
+    "field_steps",
+    "walkers",
+]
 MODULE = "tests.protocols.stigmergy.threaded_calls"
 
 

@@ -1,6 +1,7 @@
 """Calls for `threading_layers`: each a function of the thread's number that returns numbers."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -8,7 +9,11 @@ import numpy as np
 from swarmloom.device import use_threads
 from swarmloom.random_streams32 import uniforms32
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
+from swarmloom_protocols.stigmergy.field.field import PheromoneField
+from swarmloom_protocols.stigmergy.field.reaction_networks import ReactionNetwork, parse_reactions
 from swarmloom_protocols.stigmergy.physarum.swarm import PhysarumSwarm
+from swarmloom_protocols.stigmergy.walkers.strategies import GradientAscent
+from swarmloom_protocols.stigmergy.walkers.walkers import Walkers
 
 
 def decay(i):
@@ -47,6 +52,40 @@ def deposits(i):
     total = one.trail.sum(dtype=np.int64)
     assert total == 2 * one.n
     return total
+
+
+def _places(i, count=50_000):
+    return np.random.default_rng(i).uniform(0.0, 899.0, (count, 2))
+
+
+def field_deposits(i):
+    """Eight more threads deposit in one field at once: nothing is lost, no order is seen."""
+    field = PheromoneField((900, 900), 1, device="cpu")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda part: field.deposit(_places(10 * i + part), 1.0), range(8)))
+    assert field.mass() == 8 * 50_000
+    return field.amounts.ravel()[::97]
+
+
+def field_steps(i):
+    """Steps, a jump, a reaction and sensing of a field of the thread's own."""
+    field = PheromoneField((800, 900), ["a", "b"], diffusion=0.2, device="cpu")
+    field.deposit(_places(i) * [0.88, 1.0], 1.0, channel="a")
+    network = ReactionNetwork(["a", "b"], parse_reactions("a -> b", 0.1))
+    with use_threads(3):
+        field.step(9)
+        field.react(network, 0.5)
+        field.advance(200.0)
+        return field.sense(_places(i, 500) * [0.88, 1.0], channel="b")
+
+
+def walkers(i):
+    field = PheromoneField((300, 300), 1, device="cpu")
+    field.deposit(_places(i) / 3.1, 1.0)
+    crowd = Walkers(40_000, (300, 300), strategy=GradientAscent(), seed=i)
+    with use_threads(3):
+        crowd.move(field, 2, device="cpu")
+    return crowd.positions.ravel()
 
 
 _lock, _together = threading.Lock(), threading.Barrier(8)
