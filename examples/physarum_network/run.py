@@ -42,6 +42,8 @@ def main() -> None:
         turn_angle=math.radians(given.turn_angle),
         seed=given.seed,
     )
+    print("Compiling, once for each version of the code …", flush=True)
+    PhysarumSwarm(given.agents, swarm.shape).step(1)
     for _ in range(given.pictures):
         start = time.perf_counter()
         swarm.step(given.steps)
