@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import FunctionType
+
 import numpy as np
 from numpy.typing import NDArray
 
-from swarmloom.cuda import kernel, numba_cuda
+from swarmloom.cuda import CudaKernel, kernel, numba_cuda
 from swarmloom.random_streams32 import Word32
 from swarmloom_protocols.stigmergy.walkers.strategy_kernels import (
     Float32Array,
+    Swarm,
+    World,
     centre_all,
     climb_all,
     drift_all,
@@ -21,14 +26,18 @@ __all__ = ["MOVERS", "centre", "climb", "drift", "fly", "follow", "spiral"]
 
 cuda = numba_cuda()
 
+Mover = Callable[[int, int, int, int, Swarm, World], None]
+
+# Whose loop `_move` runs is said by `_mover`.
+move_all: Mover = climb_all
+
 SIGNATURE = (
     "void(int64, int64, float32[:, ::1], float32[:, ::1], uint8[::1], float32[:, ::1],"
     " float32[:, :, ::1], int64[:, ::1], float32[:, ::1], float32[::1], uint32)"
 )
 
 
-@kernel(SIGNATURE)
-def climb(
+def _move(
     number: int,
     steps: int,
     positions: Float32Array,
@@ -41,117 +50,23 @@ def climb(
     settings: Float32Array,
     seed: Word32,
 ) -> None:
-    """Make all steps of a walker of `GradientAscent` and `GradientDescent` a thread."""
     i = cuda.grid(1)
     if i < stopped.size:
         walkers = positions, headings, stopped, state
-        climb_all(i, i + 1, number, steps, walkers, (plane, box, ring, settings, seed))
+        move_all(i, i + 1, number, steps, walkers, (plane, box, ring, settings, seed))
 
 
-@kernel(SIGNATURE)
-def drift(
-    number: int,
-    steps: int,
-    positions: Float32Array,
-    headings: Float32Array,
-    stopped: NDArray[np.uint8],
-    state: Float32Array,
-    plane: Float32Array,
-    box: NDArray[np.int64],
-    ring: Float32Array,
-    settings: Float32Array,
-    seed: Word32,
-) -> None:
-    """Make all steps of a walker of `BiasedRandomWalk` a thread."""
-    i = cuda.grid(1)
-    if i < stopped.size:
-        walkers = positions, headings, stopped, state
-        drift_all(i, i + 1, number, steps, walkers, (plane, box, ring, settings, seed))
+def _mover(name: str, loop: Mover) -> CudaKernel:
+    """Make the kernel of one strategy, in which ``move_all`` is its loop."""
+    return kernel(SIGNATURE)(FunctionType(_move.__code__, globals() | {"move_all": loop}, name))
 
 
-@kernel(SIGNATURE)
-def fly(
-    number: int,
-    steps: int,
-    positions: Float32Array,
-    headings: Float32Array,
-    stopped: NDArray[np.uint8],
-    state: Float32Array,
-    plane: Float32Array,
-    box: NDArray[np.int64],
-    ring: Float32Array,
-    settings: Float32Array,
-    seed: Word32,
-) -> None:
-    """Make all steps of a walker of `LevyFlight` a thread."""
-    i = cuda.grid(1)
-    if i < stopped.size:
-        walkers = positions, headings, stopped, state
-        fly_all(i, i + 1, number, steps, walkers, (plane, box, ring, settings, seed))
-
-
-@kernel(SIGNATURE)
-def spiral(
-    number: int,
-    steps: int,
-    positions: Float32Array,
-    headings: Float32Array,
-    stopped: NDArray[np.uint8],
-    state: Float32Array,
-    plane: Float32Array,
-    box: NDArray[np.int64],
-    ring: Float32Array,
-    settings: Float32Array,
-    seed: Word32,
-) -> None:
-    """Make all steps of a walker of `SpiralSearch` a thread."""
-    i = cuda.grid(1)
-    if i < stopped.size:
-        walkers = positions, headings, stopped, state
-        spiral_all(i, i + 1, number, steps, walkers, (plane, box, ring, settings, seed))
-
-
-@kernel(SIGNATURE)
-def follow(
-    number: int,
-    steps: int,
-    positions: Float32Array,
-    headings: Float32Array,
-    stopped: NDArray[np.uint8],
-    state: Float32Array,
-    plane: Float32Array,
-    box: NDArray[np.int64],
-    ring: Float32Array,
-    settings: Float32Array,
-    seed: Word32,
-) -> None:
-    """Make all steps of a walker of `BoundaryFollow` a thread."""
-    i = cuda.grid(1)
-    if i < stopped.size:
-        walkers = positions, headings, stopped, state
-        follow_all(i, i + 1, number, steps, walkers, (plane, box, ring, settings, seed))
-
-
-@kernel(SIGNATURE)
-def centre(
-    number: int,
-    steps: int,
-    positions: Float32Array,
-    headings: Float32Array,
-    stopped: NDArray[np.uint8],
-    state: Float32Array,
-    plane: Float32Array,
-    box: NDArray[np.int64],
-    ring: Float32Array,
-    settings: Float32Array,
-    seed: Word32,
-) -> None:
-    """Make all steps of a walker of `SwarmCentering` a thread."""
-    i = cuda.grid(1)
-    if i < stopped.size:
-        walkers = positions, headings, stopped, state
-        centre_all(i, i + 1, number, steps, walkers, (plane, box, ring, settings, seed))
-
+climb = _mover("climb", climb_all)
+drift = _mover("drift", drift_all)
+fly = _mover("fly", fly_all)
+spiral = _mover("spiral", spiral_all)
+follow = _mover("follow", follow_all)
+centre = _mover("centre", centre_all)
 
 # By the numbers of the kinds.
 MOVERS = (climb, drift, fly, spiral, follow, centre)
