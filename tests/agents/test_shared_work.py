@@ -15,6 +15,7 @@ import pytest
 
 from swarmloom import Expert, Swarm, Task
 from swarmloom.config import Settings
+from swarmloom.events import outcome_event
 from swarmloom_agents.shared_work import SharedWork, run_shared
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
 
@@ -130,6 +131,23 @@ def test_each_outcome_is_recorded_when_it_is_there(tmp_path):
         _, done = run_shared(swarm, TASKS, file)
     assert Counter(one["answer"] for one in done.values())["x"] >= 16
     assert len(done) == 60
+
+
+def test_an_outcome_is_recorded_before_the_batch_is_over():
+    board = TraceStore().board("b")
+    work = SharedWork(TASKS[:8], board, agent="me", truths={})
+    heard = []
+    hear = work.listening(heard.append)
+
+    def cut_off(tasks):
+        hear(outcome_event(outcomes(tasks[:1])[0], "judged"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work.solve(cut_off, 8)
+    assert work.results().keys() == {"t0"}
+    assert (board.done, board.held, board.waiting) == (1, 0, 7)
+    assert [event.task for event in heard] == ["t0"]
 
 
 def test_tasks_that_failed_are_tried_again_by_the_next_command(tmp_path):

@@ -88,7 +88,7 @@ class TraceKeeper:
         Parameters
         ----------
         path : str or Path
-            Made when there is none; its folder must exist.
+            Made when there is none, with its folder.
         clock : callable, optional
             Returns seconds; `time.time` by default, which all processes of a machine share.
         timeout : float
