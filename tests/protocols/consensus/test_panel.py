@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.panel import EMPTY, Panel, PanelSettings
-from swarmloom_protocols.consensus.panel_budget import Budget
+from swarmloom_protocols.consensus.panel.budget import Budget
 from tests.protocols.consensus.panel_worlds import lettered, simulate
 
 SKILLS = np.array([0.45, 0.6, 0.75, 0.9])

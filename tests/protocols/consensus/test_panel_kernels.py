@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from swarmloom_protocols.consensus.panel_learning import Counts, History, share_out
-from swarmloom_protocols.consensus.panel_likelihood import (
+from swarmloom_protocols.consensus.panel.learning import Counts, History, share_out
+from swarmloom_protocols.consensus.panel.likelihood import (
     OTHER,
     POPULAR,
     RIGHT,
@@ -16,7 +16,7 @@ from swarmloom_protocols.consensus.panel_likelihood import (
     option_rates,
     weigh_answers,
 )
-from swarmloom_protocols.consensus.panel_lookahead import Menu, ask_values
+from swarmloom_protocols.consensus.panel.lookahead import Menu, ask_values
 from tests.naive import panel as naive
 from tests.protocols.consensus.panel_worlds import columns, small_worlds
 

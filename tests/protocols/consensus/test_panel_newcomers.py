@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from swarmloom_protocols.consensus.panel import Panel, PanelSettings
-from swarmloom_protocols.consensus.panel_learning import Learner
-from swarmloom_protocols.consensus.panel_likelihood import RIGHT
+from swarmloom_protocols.consensus.panel.learning import Learner
+from swarmloom_protocols.consensus.panel.likelihood import RIGHT
 
 CAREFUL, HASTY = 0, 1
 PRICES = np.array([3.0, 1.0])

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom_protocols.consensus.panel import Panel, PanelSettings
-from swarmloom_protocols.consensus.panel_history import Journal
-from swarmloom_protocols.consensus.panel_pool import choose_pool, explored, undominated
-from swarmloom_protocols.consensus.panel_reports import calibration
+from swarmloom_protocols.consensus.panel.history import Journal
+from swarmloom_protocols.consensus.panel.pool import choose_pool, explored, undominated
+from swarmloom_protocols.consensus.panel.reports import calibration
 
 
 @st.composite

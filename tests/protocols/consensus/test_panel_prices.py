@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.consensus.panel_prices import PriceBook
+from swarmloom_protocols.consensus.panel.prices import PriceBook
 
 costs = st.floats(0.0, 1e6, allow_subnormal=False)
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
-from swarmloom_protocols.consensus.panel_likelihood import EMPTY
+from swarmloom_protocols.consensus.panel.likelihood import EMPTY
 
 __all__ = ["checked_calls", "checked_costs", "checked_mask", "checked_prices"]
 

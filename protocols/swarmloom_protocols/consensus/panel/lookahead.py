@@ -18,7 +18,7 @@ import numpy as np
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
-from swarmloom_protocols.consensus.panel_likelihood import (
+from swarmloom_protocols.consensus.panel.likelihood import (
     EMPTY,
     NOTHING,
     OTHER,

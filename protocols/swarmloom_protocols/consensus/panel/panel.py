@@ -1,9 +1,9 @@
 """Latent-difficulty panel: whom to ask next, when to stop, and what to believe.
 
-One model of experts, tasks and shared mistakes (`panel_likelihood`) is learned from the answers
-paid for and from the few that are graded (`panel_learning`); looking a few calls ahead in it
-(`panel_lookahead`) says whether another answer is worth its price. A price of money
-(`panel_budget`) holds the mean cost of a task at the target. Nothing here knows an answer or a
+One model of experts, tasks and shared mistakes (`likelihood`) is learned from the answers
+paid for and from the few that are graded (`learning`); looking a few calls ahead in it
+(`lookahead`) says whether another answer is worth its price. A price of money
+(`budget`) holds the mean cost of a task at the target. Nothing here knows an answer or a
 truth that it was not given.
 """
 
@@ -17,15 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
-from swarmloom_protocols.consensus.panel_budget import Budget
-from swarmloom_protocols.consensus.panel_checks import (
+from swarmloom_protocols.consensus.panel.budget import Budget
+from swarmloom_protocols.consensus.panel.checks import (
     checked_calls,
     checked_costs,
     checked_mask,
 )
-from swarmloom_protocols.consensus.panel_history import Journal
-from swarmloom_protocols.consensus.panel_learning import Learner, Rates
-from swarmloom_protocols.consensus.panel_likelihood import (
+from swarmloom_protocols.consensus.panel.history import Journal
+from swarmloom_protocols.consensus.panel.learning import Learner, Rates
+from swarmloom_protocols.consensus.panel.likelihood import (
     EMPTY,
     Evidence,
     marginals,
@@ -33,18 +33,18 @@ from swarmloom_protocols.consensus.panel_likelihood import (
     option_rates,
     weigh_answers,
 )
-from swarmloom_protocols.consensus.panel_lookahead import Menu, ask_values
-from swarmloom_protocols.consensus.panel_pool import (
+from swarmloom_protocols.consensus.panel.lookahead import Menu, ask_values
+from swarmloom_protocols.consensus.panel.pool import (
     choose_pool,
     estimated_accuracy,
     explored,
     undominated,
 )
-from swarmloom_protocols.consensus.panel_prices import PriceBook
-from swarmloom_protocols.consensus.panel_reports import AskValues, Belief, PanelReport, calibration
-from swarmloom_protocols.consensus.panel_settings import PanelSettings
+from swarmloom_protocols.consensus.panel.prices import PriceBook
+from swarmloom_protocols.consensus.panel.reports import AskValues, Belief, PanelReport, calibration
+from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
-__all__ = ["EMPTY", "AskValues", "Belief", "Panel", "PanelSettings"]
+__all__ = ["Panel"]
 
 
 class Panel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from swarmloom_protocols.consensus.panel_settings import PanelSettings
+from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
 __all__ = ["Budget"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
-from swarmloom_protocols.consensus.panel_learning import Rates, shifted_rates
-from swarmloom_protocols.consensus.panel_likelihood import RIGHT
-from swarmloom_protocols.consensus.panel_settings import PanelSettings
+from swarmloom_protocols.consensus.panel.learning import Rates, shifted_rates
+from swarmloom_protocols.consensus.panel.likelihood import RIGHT
+from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
 __all__ = ["choose_pool", "estimated_accuracy", "explored", "undominated"]
 

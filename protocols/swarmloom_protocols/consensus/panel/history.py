@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom_protocols.consensus._types import IntArray
-from swarmloom_protocols.consensus.panel_learning import History
+from swarmloom_protocols.consensus.panel.learning import History
 
 __all__ = ["Journal"]
 

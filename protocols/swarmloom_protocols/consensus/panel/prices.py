@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
-from swarmloom_protocols.consensus.panel_checks import checked_prices
+from swarmloom_protocols.consensus.panel.checks import checked_prices
 
 __all__ = ["PriceBook"]
 

@@ -2,14 +2,14 @@
 
 The E-step shares every answer out over {right, empty, popular wrong, other wrong} and every task
 over the difficulty classes (Dawid and Skene 1979, with the hidden classes of
-`panel_likelihood`); graded tasks count fully, ungraded ones with a weight that falls as grades
+`likelihood`); graded tasks count fully, ungraded ones with a weight that falls as grades
 come in. The M-step is empirical Bayes: counts are shrunk towards ``sigmoid(ability + slope * z)``
 with an ability per expert fitted to the data and its uncertainty integrated out, topics towards
 all topics.
 
 Stated confidence is too high where errors are shared in more ways than through one popular wrong
 option: by 7 to 9 points on the 29 models of MMLU-Pro at 5 % graded tasks, by 2 to 3 on the 41 of
-GSM8K (`panel_reports.calibration` compares it with the grades).
+GSM8K (`reports.calibration` compares it with the grades).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
-from swarmloom_protocols.consensus.panel_likelihood import NOTHING, OTHER, POPULAR, RIGHT
-from swarmloom_protocols.consensus.panel_settings import PanelSettings
+from swarmloom_protocols.consensus.panel.likelihood import NOTHING, OTHER, POPULAR, RIGHT
+from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
 __all__ = ["Counts", "History", "Learner", "Rates", "share_out", "shifted_rates"]
 
