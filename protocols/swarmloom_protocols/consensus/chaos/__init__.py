@@ -1,0 +1,1 @@
+"""Diagnostics of dynamics: Lyapunov exponents, recurrences, control and chaotic schedules."""
