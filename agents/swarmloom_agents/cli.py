@@ -21,7 +21,7 @@ from swarmloom.errors import (
 )
 from swarmloom.events import EventKind
 from swarmloom.ledger.interruption import interruptible
-from swarmloom.ledger.records import budget_limit
+from swarmloom.ledger.records import budget_limit, warning_texts
 from swarmloom_agents.progress import LiveProgress, run_table
 
 if TYPE_CHECKING:
@@ -299,4 +299,5 @@ def _report(swarm: Swarm, result: RunResult) -> dict[str, Any]:
         "shares": dict(result.shares),
         "budget_limit": budget_limit(outcomes) or None,
         "plugins": {record.name: str(record.state) for record in result.plugins},
+        "warnings": warning_texts(swarm.ledger.events(result.run_id, kinds=[EventKind.WARNING])),
     }

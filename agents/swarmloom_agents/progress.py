@@ -56,6 +56,8 @@ class LiveProgress:
             self._display.advance(self._bar)
         elif event.kind in (EventKind.PLUGIN_QUARANTINED, EventKind.MIXTURE_CHANGED):
             self._say(f"{event.kind}: {_short(event.data)}", "yellow")
+        elif event.kind == EventKind.WARNING:
+            self._say(f"{event.data['plugin']}: {event.data['message']}", "yellow")
 
     def _count(self, task: str, ballot: Mapping[str, Any]) -> None:
         self._calls += 1
@@ -95,6 +97,7 @@ def run_table(report: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"shares in the decisions: {shares}"))
     if report.get("others"):
         parts.append(Text(f"{len(report['others'])} tasks were done by other processes"))
+    parts += [Text(f"Warning: {text}", style="yellow") for text in report["warnings"]]
     if "answer" in report:
         parts += [Text(""), Text(report["answer"])]
     return Group(*parts)

@@ -37,6 +37,13 @@ class EventKind(StrEnum):
     PLUGIN_DISABLED = "plugin_disabled"
     MIXTURE_CHANGED = "mixture_changed"
     BUDGET_EXHAUSTED = "budget_exhausted"
+    WARNING = "warning"
+    CONSENSUS_REACHED = "consensus_reached"
+    OPINION_CONVERGENCE = "opinion_convergence"
+    ATTRACTOR_FORMATION = "attractor_formation"
+    BIFURCATION_DETECTED = "bifurcation_detected"
+    CHAOTIC_REGIME_ENTERED = "chaotic_regime_entered"
+    EMERGENT_ALLOCATION = "emergent_allocation"
     RUN_FINISHED = "run_finished"
 
 
@@ -87,6 +94,7 @@ def verdict_event(verdict: Verdict, expert_names: Sequence[str]) -> Event:
         "posterior": _numbers(verdict.posterior),
         "stop": bool(verdict.stop),
         "ask": [expert_names[index] for index in verdict.ask],
+        **_wordings(verdict),
     }
     return Event(EventKind.VERDICT, data, verdict.task)
 
@@ -95,7 +103,14 @@ def verdict_from(event: Event, index_of: Mapping[str, int]) -> Verdict:
     """Rebuild a verdict; experts worth asking that are gone are left out."""
     data = event.data
     ask = tuple(index_of[name] for name in data["ask"] if name in index_of)
-    return Verdict(event.task, data["answer"], data["posterior"], data["stop"], ask)
+    return Verdict(
+        event.task,
+        data["answer"],
+        data["posterior"],
+        data["stop"],
+        ask,
+        data.get("wordings", {}),
+    )
 
 
 def outcome_event(outcome: Outcome, stop_reason: str) -> Event:
@@ -107,6 +122,7 @@ def outcome_event(outcome: Outcome, stop_reason: str) -> Event:
         "cost": outcome.cost,
         "latency": outcome.latency,
         "stop_reason": stop_reason,
+        **_wordings(outcome.verdict),
     }
     return Event(EventKind.OUTCOME, data, outcome.task.id)
 
@@ -116,7 +132,9 @@ def outcome_from(event: Event, task: Task, ballots: Sequence[Ballot]) -> Outcome
     data: Mapping[str, Any] = event.data
     return Outcome(
         task=task,
-        verdict=Verdict(task.id, data["answer"], data["posterior"]),
+        verdict=Verdict(
+            task.id, data["answer"], data["posterior"], wordings=data.get("wordings", {})
+        ),
         ballots=tuple(ballots),
         truth=data["truth"],
         cost=data["cost"],
@@ -127,3 +145,8 @@ def outcome_from(event: Event, task: Task, ballots: Sequence[Ballot]) -> Outcome
 def _numbers(posterior: Mapping[str, float]) -> dict[str, float]:
     # A plugin's numbers may be NumPy's, which JSON does not know.
     return {answer: float(probability) for answer, probability in posterior.items()}
+
+
+def _wordings(verdict: Verdict) -> dict[str, dict[str, str]]:
+    # Left out where every answer was worded alike, which is the rule.
+    return {"wordings": dict(verdict.wordings)} if verdict.wordings else {}

@@ -146,14 +146,14 @@ class Swarm:
         """Switch the pattern; weights set before are dropped. Works while a run is on."""
         with self._lock:
             self._pattern, self._overrides = self._checked_pattern(name), {}
-        self._announce(EventKind.MIXTURE_CHANGED, {"pattern": name, "weights": self.weights})
+        self.emit(EventKind.MIXTURE_CHANGED, {"pattern": name, "weights": self.weights})
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Set weights of some protocols over the pattern's. Works while a run is on."""
         with self._lock:
             self._overrides = {**self._overrides, **self._checked_weights(weights)}
         data = {"pattern": self._pattern, "weights": self.weights}
-        self._announce(EventKind.MIXTURE_CHANGED, data)
+        self.emit(EventKind.MIXTURE_CHANGED, data)
 
     def _weights_of_pattern(self) -> Mapping[str, float]:
         pattern = self.patterns.get(self._pattern)
@@ -347,11 +347,25 @@ class Swarm:
             self.disable(plugin)
 
     def _on_host_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        self._announce(kind, data)
+        self.emit(kind, data)
 
-    def _announce(self, kind: str, data: Mapping[str, Any]) -> None:
+    def emit(self, kind: str, data: Mapping[str, Any], task: str = "") -> None:
+        """Record an event in every open run and show it to all who watch; for plugins too.
+
+        What a plugin emits while a resumed run repeats its outcomes reaches nobody: it is on
+        record already.
+
+        Parameters
+        ----------
+        kind : str
+            One of `swarmloom.events.EventKind`, or a plugin's own kind.
+        data : mapping
+            What happened: strings, finite numbers, lists and mappings of these.
+        task : str
+            The task it is about; empty when about none.
+        """
         for run in list(self._runs):
-            run.emit(kind, data)
+            run.emit(kind, data, task)
 
 
 def plan_memory(host: PluginHost, experts: int) -> MemoryPlan:

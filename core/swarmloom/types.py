@@ -194,6 +194,9 @@ class Verdict:
         True when no further answer is worth its price.
     ask : tuple of int
         Experts to choose from next; empty leaves the choice among all to the mixture.
+    wordings : mapping of str to str
+        Answers that mean the same as one in the posterior → that one; empty where equal answers
+        are equal strings.
     """
 
     task: str
@@ -201,6 +204,7 @@ class Verdict:
     posterior: Mapping[str, float] = field(default_factory=dict)
     stop: bool = True
     ask: tuple[int, ...] = ()
+    wordings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def confidence(self) -> float:
@@ -246,11 +250,13 @@ class Outcome:
         float
             In [0, 1]; 0 for a failed ballot.
         """
-        if not ballot.succeeded:
+        if not ballot.succeeded or ballot.answer is None:
             return 0.0
+        wordings = self.verdict.wordings
+        meant = wordings.get(ballot.answer, ballot.answer)
         if self.truth is not None:
-            return float(ballot.answer == self.truth)
-        return float(self.verdict.posterior.get(ballot.answer or "", 0.0))
+            return float(meant == wordings.get(self.truth, self.truth))
+        return float(self.verdict.posterior.get(meant, 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def report(
     from swarmloom.config import load_settings
     from swarmloom.host import PluginHost
     from swarmloom.report import report_data, write_report
+    from swarmloom.ledger.records import warning_texts
 
     with open_existing(ledger) as opened:
         view = opened.view(opened.find(run))
@@ -41,5 +42,7 @@ def report(
         path = write_report(output, report_data(view, panels=host.panels))
     finally:
         host.close()
-    data = {"run": view.id, "report": str(path)}
-    emit(data, json, lambda: f"Report of {view.id}: {path}", quiet)
+    warnings = warning_texts(view.warnings)
+    data = {"run": view.id, "report": str(path), "warnings": warnings}
+    lines = [f"Report of {view.id}: {path}", *(f"Warning: {text}" for text in warnings)]
+    emit(data, json, lambda: "\n".join(lines), quiet)

@@ -10,7 +10,7 @@ from typing import Any
 from swarmloom.events import EventKind, task_from
 from swarmloom.types import Event, Task
 
-__all__ = ["RunRecord", "RunView", "budget_limit", "solver_counts", "view_of"]
+__all__ = ["RunRecord", "RunView", "budget_limit", "solver_counts", "view_of", "warning_texts"]
 
 _PLUGIN_KINDS = frozenset(
     {
@@ -20,6 +20,18 @@ _PLUGIN_KINDS = frozenset(
         EventKind.PLUGIN_DISABLED,
     }
 )
+
+_LANDSCAPE_KINDS = frozenset(
+    {
+        EventKind.CONSENSUS_REACHED,
+        EventKind.OPINION_CONVERGENCE,
+        EventKind.ATTRACTOR_FORMATION,
+        EventKind.BIFURCATION_DETECTED,
+        EventKind.CHAOTIC_REGIME_ENTERED,
+        EventKind.EMERGENT_ALLOCATION,
+    }
+)
+_KERNEL_KINDS = frozenset(EventKind) - _LANDSCAPE_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,10 @@ class RunView:
         Plugins that failed, were quarantined, enabled or disabled.
     mixtures : tuple of Event
         Changes of the mixture.
+    warnings : tuple of Event
+        What plugins warned of, once each.
+    notices : tuple of Event
+        Events of the kinds that plugins emit: those of landscapes, and third parties' own.
     """
 
     record: RunRecord
@@ -97,6 +113,8 @@ class RunView:
     seconds: float
     plugins: tuple[Event, ...]
     mixtures: tuple[Event, ...]
+    warnings: tuple[Event, ...] = ()
+    notices: tuple[Event, ...] = ()
 
     @property
     def id(self) -> str:
@@ -144,6 +162,8 @@ def view_of(record: RunRecord, events: Iterable[Event]) -> RunView:
         seconds=_seconds(ordered),
         plugins=tuple(e for e in ordered if e.kind in _PLUGIN_KINDS),
         mixtures=_only(ordered, EventKind.MIXTURE_CHANGED),
+        warnings=_only(ordered, EventKind.WARNING),
+        notices=tuple(e for e in ordered if e.kind not in _KERNEL_KINDS),
     )
 
 
@@ -168,6 +188,17 @@ def budget_limit(outcomes: Iterable[Event]) -> str:
     """
     reasons = (str(event.data["stop_reason"]).partition("budget: ") for event in outcomes)
     return next((limit for _, found, limit in reasons if found), "")
+
+
+def warning_texts(events: Iterable[Event]) -> list[str]:
+    """Write each warning as a line that says who warns.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        Of the kind ``warning``.
+    """
+    return [f"{e.data.get('plugin', '')}: {e.data.get('message', '')}" for e in events]
 
 
 def _only(events: Iterable[Event], kind: EventKind) -> tuple[Event, ...]:

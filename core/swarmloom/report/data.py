@@ -76,6 +76,8 @@ class ReportData:
         Name, state, version and errors of each plugin.
     panels : sequence of (str, str)
         Title and HTML of the sections that plugins brought.
+    warnings : sequence of str
+        What plugins warned of while the run was on.
     """
 
     title: str
@@ -93,3 +95,4 @@ class ReportData:
     settings: Mapping[str, Any] = field(default_factory=dict)
     plugins: Sequence[Mapping[str, Any]] = ()
     panels: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[str] = ()

@@ -12,7 +12,7 @@ import numpy as np
 
 from swarmloom.backtest.scores import Summary
 from swarmloom.ledger import RunView
-from swarmloom.ledger.records import solver_counts
+from swarmloom.ledger.records import solver_counts, warning_texts
 from swarmloom.protocol import ReportPanel
 from swarmloom.report.data import Asked, ReportData, Shares
 
@@ -75,6 +75,7 @@ def report_data(
         settings=view.settings,
         plugins=_troubled(view) if plugins is None else plugins,
         panels=[(panel.title, html) for panel in panels if (html := _panel(panel, view))],
+        warnings=warning_texts(view.warnings),
     )
 
 
