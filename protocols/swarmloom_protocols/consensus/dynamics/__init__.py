@@ -1,0 +1,1 @@
+"""How opinions move: potentials, integrators, noise, attractors, basins and bifurcations."""
