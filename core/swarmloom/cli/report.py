@@ -31,8 +31,8 @@ def report(
     """
     from swarmloom.config import load_settings
     from swarmloom.host import PluginHost
-    from swarmloom.report import report_data, write_report
     from swarmloom.ledger.records import warning_texts
+    from swarmloom.report import report_data, write_report
 
     with open_existing(ledger) as opened:
         view = opened.view(opened.find(run))
