@@ -1,0 +1,1 @@
+"""Agreement on a value between processes of which some may lie."""
