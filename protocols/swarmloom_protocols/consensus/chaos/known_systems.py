@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,12 @@ TWO_PI = 2.0 * math.pi
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
+@functools.cache
+def _kernels(rule: Rule, jacobian: Rule) -> dict[Any, Any]:
+    """Return where the loops over a system are kept, one place for all its parameters."""
+    return {}
+
+
 def _system(
     name: str,
     kind: Kind,
@@ -40,7 +48,8 @@ def _system(
     parameters: dict[str, float],
 ) -> System:
     checked = {key: between(key, value, -math.inf) for key, value in parameters.items()}
-    return System(name, kind, len(start), *functions, checked, start, shipped=True)
+    parts = (name, kind, len(start), *functions, checked, start)
+    return System(*parts, shipped=True, _kernels=_kernels(*functions))
 
 
 @kernel
