@@ -1,0 +1,1 @@
+"""Agreement by hearsay: rumours, averages, and how long they take on which network."""
