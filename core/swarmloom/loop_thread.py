@@ -43,20 +43,28 @@ class LoopThread:
             portal = self._portal or self._start()
         return portal.start_task_soon(function)
 
-    def run(self, function: Callable[[], Awaitable[T]]) -> T:
+    def run(self, function: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:
         """Run a coroutine function on the loop and wait for its result.
+
+        Parameters
+        ----------
+        function : callable
+        seconds : float, optional
+            How long to wait; then it is cancelled.
 
         Raises
         ------
         InputError
             If called on the loop itself, where waiting would never end.
+        TimeoutError
+            If it takes longer.
         """
         if self.is_current:
             raise InputError("solve_now was called from within the swarm's own loop: await solve")
         future = self.submit(function)
         try:
-            return future.result()
-        except KeyboardInterrupt:
+            return future.result(seconds)
+        except (KeyboardInterrupt, TimeoutError):
             future.cancel()
             raise
 

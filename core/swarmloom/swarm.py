@@ -14,7 +14,7 @@ from typing import Any, Self
 from swarmloom.config import Settings, load_settings
 from swarmloom.cycle import validators
 from swarmloom.defaults import KernelDefaults
-from swarmloom.errors import ConfigurationError, InputError, PluginError
+from swarmloom.errors import ConfigurationError, ExpertError, InputError, PluginError
 from swarmloom.events import EventKind
 from swarmloom.execution import Executor
 from swarmloom.host import PluginHost
@@ -282,19 +282,35 @@ class Swarm:
             run.solve_now(tasks)
         return run.close()
 
-    def ask(self, question: str, options: int | None = None) -> Outcome:
+    def ask(
+        self, question: str | Task, options: int | None = None, seconds: float | None = None
+    ) -> Outcome:
         """Ask the experts one question, in the run that is open or in one of its own.
 
         Parameters
         ----------
-        question : str
+        question : str or Task
         options : int, optional
-            Number of possible answers; None for free text.
+            Number of possible answers; None for free text. For a question that is a string.
+        seconds : float, optional
+            How long to wait for the verdict. An expert that asks while it works holds a place
+            itself, and might wait for ever for one that never becomes free.
+
+        Raises
+        ------
+        ExpertError
+            If there is no verdict within that time; calls that were answered are billed.
         """
-        task = Task(f"ask-{uuid.uuid4().hex[:12]}", question, topic="ask", options=options)
+        task = question if isinstance(question, Task) else _asked(question, options)
+        try:
+            return self.loop.run(lambda: self._answered(task), seconds)
+        except TimeoutError:
+            raise ExpertError(f"no verdict on {task.prompt!r} within {seconds:g} s") from None
+
+    async def _answered(self, task: Task) -> Outcome:
         if self._runs:
-            return self._runs[-1].solve_now([task])[0]
-        return self.run([task]).outcomes[0]
+            return (await self._runs[-1].solve([task]))[0]
+        return (await self.arun([task])).outcomes[0]
 
     def state(self) -> dict[str, Any]:
         """Give a JSON-ready picture of the swarm: experts, mixture, shares, calls, cost, load."""
@@ -366,6 +382,10 @@ class Swarm:
         """
         for run in list(self._runs):
             run.emit(kind, data, task)
+
+
+def _asked(question: str, options: int | None) -> Task:
+    return Task(f"ask-{uuid.uuid4().hex[:12]}", question, topic="ask", options=options)
 
 
 def plan_memory(host: PluginHost, experts: int) -> MemoryPlan:

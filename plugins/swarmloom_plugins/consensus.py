@@ -1,316 +1,377 @@
 """The consensus protocol as a plugin: verdict, posterior, whom to ask next and when to stop.
 
-All four come from one model, the latent-difficulty panel of `swarmloom_protocols.consensus.panel`.
+All four come from one model: the latent-difficulty panel of
+`swarmloom_protocols.consensus.panel`, or trust learned from agreement of
+`swarmloom_protocols.consensus.answers`.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
+from swarmloom.errors import InputError
+from swarmloom.events import EventKind
 from swarmloom.markers import hookimpl
 from swarmloom.memory_plan import MemoryPlan, Region
-from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
-from swarmloom.types import Ballot, Outcome, Proposal, Round, Task, Verdict
-from swarmloom_protocols.consensus.panel import EMPTY, AskValues, Panel, PanelSettings
+from swarmloom.protocol import ProtocolConfig, ProtocolType
+from swarmloom.types import (
+    Ballot,
+    BoolArray,
+    Event,
+    Expert,
+    Float64Array,
+    IntArray,
+    Outcome,
+    Proposal,
+    Round,
+    Task,
+    Verdict,
+)
+from swarmloom_plugins.consensus_ballots import Coder
+from swarmloom_plugins.consensus_config import ConsensusConfig, sameness_of
+from swarmloom_plugins.consensus_limits import AskLimits, Limits
+from swarmloom_plugins.consensus_log import Decided, Decisions, Votes
+from swarmloom_plugins.consensus_methods import Crew, Method, Question
+from swarmloom_plugins.consensus_notices import Warnings
+from swarmloom_plugins.consensus_panel import PanelMethod
+from swarmloom_plugins.consensus_recorded import of_crew, read_recorded, unrecorded
+from swarmloom_plugins.consensus_tools import swarmloom_register_tools
+from swarmloom_plugins.consensus_trust import TrustMethod
+from swarmloom_protocols.consensus.panel import PanelSettings
 
 if TYPE_CHECKING:
     from swarmloom.swarm import Swarm
+    from swarmloom_plugins.consensus_landscape import Landscape
+    from swarmloom_protocols.consensus.answers.crew_report import CrewReport
 
-__all__ = ["Consensus", "ConsensusConfig"]
+__all__ = [
+    "Consensus",
+    "ConsensusConfig",
+    "swarmloom_register_protocols",
+    "swarmloom_register_tools",
+]
+
+_logger = logging.getLogger("swarmloom.plugins")
 
 # Right, nothing, the popular wrong answer, another wrong one.
 _ANSWER_KINDS = 4
-
-
-class ConsensusConfig(ProtocolConfig):
-    """Settings of the consensus protocol."""
-
-    target_cost: float | None = Field(
-        None,
-        gt=0,
-        description="Mean cost of a task that the panel steers to, audits included, in the unit of "
-        "the experts' prices; unset: the price of the two cheapest experts together.",
-    )
-    max_answers: int = Field(8, ge=1, description="Answers bought for one task at most.")
-    audit_share: float = Field(
-        PanelSettings.audit_share,
-        ge=0,
-        le=1,
-        description="Share of the spending that may go into audits: further answers to graded "
-        "tasks, bought to learn about the experts that were not asked.",
-    )
-    sharpness: float = Field(
-        0.01,
-        gt=0,
-        description="Expected gain (probability of a right answer, net of the price) that counts "
-        "as one unit of log-odds in the mixture.",
-    )
-    reach: float = Field(
-        12.0,
-        gt=0,
-        description="Log-odds by which an expert outside the panel's pool is behind its best one.",
-    )
+_METHODS: Mapping[str, Callable[[ConsensusConfig, Crew], Method]] = {
+    "panel": PanelMethod,
+    "trust": TrustMethod,
+}
 
 
 class Consensus:
-    """The panel rule behind the hooks `navigate`, `judge`, `audit` and `evolve`."""
+    """Weighted verdicts behind the hooks `navigate`, `judge`, `audit` and `evolve`."""
 
     name: ClassVar[str] = "consensus"
     Config: ClassVar[type[ProtocolConfig]] = ConsensusConfig
 
     def __init__(self, config: ConsensusConfig) -> None:
         self._config = config
-        self._panel: Panel | None = None
-        self._names: tuple[str, ...] = ()
-        self._declared: tuple[float, ...] = ()
-        self._settings = PanelSettings()
-        # Row 0 of the panel is left to topics without an outcome; numbers are given in the order
-        # of the outcomes, so that a resumed run gives the same ones.
-        self._topics: dict[str, int] = {}
+        self._coder = Coder(sameness_of(config))
+        self._recorded = None if config.recorded is None else read_recorded(config.recorded)
+        self._limits = Limits(config.certainty)
+        self._method: Method | None = None
+        self._crew = Crew((), (), np.empty(0, dtype=np.int64), 0)
+        self._decisions, self._votes = Decisions(), Votes()
+        self._warnings = Warnings()
+        self._landscape = _landscape() if config.landscape else None
+        self._swarm: Swarm | None = None
         # A manager reads from the thread that its tools run in.
         self._lock = threading.RLock()
 
+    # -- the cycle ------------------------------------------------------------------------------
+
     @hookimpl
     def swarmloom_plan_memory(self, plan: MemoryPlan, experts: int) -> None:
-        """Plan the panel's rates over all topics and, as learned and as explored, of the first."""
-        classes = self._settings.classes
+        """Plan the rates over all topics and, as learned and as explored, of the first."""
+        classes = PanelSettings.classes if self._config.method == "panel" else experts
         plan.add(Region.OPINION, "consensus rates", (3, experts, classes, _ANSWER_KINDS), "float64")
         plan.add(Region.OPINION, "consensus experts", (8, experts), "float64")
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:
-        """Make a panel for the swarm's experts; the same ones at the same prices keep theirs."""
-        names = tuple(expert.name for expert in swarm.experts)
-        declared = tuple(expert.price for expert in swarm.experts)
+        """Begin anew with the swarm's experts; the same ones at the same prices are still known."""
+        crew = _crew_of(swarm, self._config.group_by_model)
         with self._lock:
-            if names and (names, declared) != (self._names, self._declared):
-                self._begin(names, declared, swarm.settings.swarm.seed)
+            self._swarm = swarm
+            same = (crew.names, crew.prices) == (self._crew.names, self._crew.prices)
+            if crew.names and not (same and np.array_equal(crew.groups, self._crew.groups)):
+                self._begin(crew)
 
     @hookimpl
     def swarmloom_navigate(self, round: Round) -> Proposal | None:
-        """Give the value of asking each expert next, as log-odds."""
+        """Say which experts are worth asking next, as log-odds."""
         with self._lock:
-            if self._panel is None:
+            if self._method is None:
                 return None
             affinity = np.zeros(round.allowed.shape, dtype=np.float32)
             for row, task in enumerate(round.tasks):
                 if task.quorum != 1:
-                    affinity[row] = self._affinity(task, round.ballots[row], round.allowed[row])
+                    question = self._question(task, round.ballots[row])
+                    free = self._limits.affordable(
+                        task.id, round.ballots[row], round.allowed[row], round.prices
+                    )
+                    affinity[row] = self._method.affinity(question, free)
             return Proposal(affinity)
 
     @hookimpl
     def swarmloom_judge(self, round: Round) -> list[Verdict] | None:
-        """Weigh the answers, and stop when no further one is worth its price."""
+        """Weigh the answers, and stop when they are certain enough or another is not worth it."""
         with self._lock:
-            if self._panel is None:
+            if self._method is None:
                 return None
-            return [
-                self._verdict(task, ballots, allowed)
-                for task, ballots, allowed in zip(
-                    round.tasks, round.ballots, round.allowed, strict=True
-                )
-            ]
+            return [self._verdict(self._method, round, row) for row in range(len(round.tasks))]
 
     @hookimpl
     def swarmloom_audit(self, outcomes: Sequence[Outcome]) -> list[tuple[int, ...]] | None:
         """Name for each graded task the expert whose answer teaches most for its price."""
         with self._lock:
-            if self._panel is None:
+            if self._method is None:
                 return None
-            return [self._audit(outcome) for outcome in outcomes]
+            return [_audited(self._method, outcome) for outcome in outcomes]
 
     @hookimpl
     def swarmloom_evolve(self, outcomes: Sequence[Outcome]) -> None:
         """Learn from what was paid for, and from the truth where there is one."""
         with self._lock:
             for outcome in outcomes:
-                if outcome.ballots and outcome.task.quorum != 1:
-                    self._learn(outcome)
+                if outcome.ballots and outcome.task.quorum != 1 and self._method is not None:
+                    self._learn(self._method, outcome)
+            news = self._news()
+        # Whoever hears an event may ask for the trust, from another thread: not under the lock.
+        for kind, data in news:
+            self._tell(kind, data)
+
+    @hookimpl
+    def swarmloom_observe(self, event: Event) -> None:
+        """Let a new run hear of what still holds."""
+        if event.kind == EventKind.RUN_STARTED:
+            with self._lock:
+                self._warnings.forget()
 
     @hookimpl
     def swarmloom_snapshot(self) -> dict[str, Any] | None:
-        """Give the panel's state, its experts and topics."""
+        """Give what was learned, of whom, by which method."""
         with self._lock:
-            if self._panel is None:
+            if self._method is None:
                 return None
             return {
-                "experts": list(self._names),
-                "topics": dict(self._topics),
-                "panel": self._panel.state(),
+                "experts": list(self._crew.names),
+                "method": self._config.method,
+                "learned": self._method.state(),
+                "votes": self._votes.state(),
+                "certainty": self._limits.certainty,
+                "landscape": None if self._landscape is None else self._landscape.state(),
             }
 
     @hookimpl
     def swarmloom_restore(self, state: Mapping[str, Any]) -> None:
-        """Take a snapshot back if it is about the same experts."""
+        """Take a snapshot back if it is about the same experts.
+
+        Raises
+        ------
+        InputError
+            If it was taken under the other method, or is damaged.
+        """
+        method = state.get("method")
+        if method != self._config.method:
+            raise InputError(
+                f"a snapshot of consensus by method {method!r}; allowed: {self._config.method!r}"
+            )
         with self._lock:
-            if tuple(state["experts"]) == self._names:
-                self._panel = Panel.from_state(state["panel"], self._settings)
-                self._topics = dict(state["topics"])
+            if self._method is not None and tuple(state["experts"]) == self._crew.names:
+                self._method.restore(state["learned"])
+                self._votes.restore(state["votes"])
+                self._limits.certainty = state["certainty"]
+                if self._landscape is not None and state["landscape"] is not None:
+                    self._landscape.restore(state["landscape"])
+
+    # -- what tools ask -------------------------------------------------------------------------
 
     def report(self) -> dict[str, Any]:
-        """Tell what the panel believes of each expert, and what money is worth to it."""
+        """Tell what is known of each expert and of the crew."""
         with self._lock:
-            if self._panel is None:
+            if self._method is None:
                 return {}
-            report = self._panel.report()
-            return {
-                "price_of_money": report.price_of_money,
-                "mean_cost": report.mean_cost,
-                "audit_cost": report.audit_cost,
-                "experts": {
-                    name: {
-                        "accuracy": round(float(report.accuracy[index]), 4),
-                        "price": round(float(self._panel.prices[index]), 4),
-                        "calls": int(report.calls[index]),
-                        "graded": int(report.labels[index]),
-                        "in_pool": bool(report.pool[index]),
-                    }
-                    for index, name in enumerate(self._names)
-                },
-            }
+            rows = dict(zip(self._crew.names, self._method.rows(), strict=True))
+            return {**self._method.totals(), "method": self._config.method, "experts": rows}
 
-    def _begin(self, names: tuple[str, ...], declared: tuple[float, ...], seed: int) -> None:
-        prices = np.array(declared, dtype=np.float64)
-        self._settings = self._panel_settings(prices)
-        rng = np.random.default_rng([seed, len(names)])
-        self._panel = Panel(prices, 1, self._settings, rng=rng)
-        self._names, self._declared, self._topics = names, declared, {}
+    def why(self, task: str = "", count: int = 5) -> list[dict[str, Any]]:
+        """Tell how tasks were decided: ballots, what each counted for, posterior.
+
+        Parameters
+        ----------
+        task : str
+            A finished task; without one the latest on which experts disagreed.
+        count : int
+            How many of these at most.
+
+        Raises
+        ------
+        InputError
+            If the task is not among the last finished ones.
+        """
+        with self._lock:
+            if not task:
+                return [one.told(self._crew.names) for one in self._decisions.splits(count)]
+            found = self._decisions.find(task)
+            if found is None:
+                kept = ", ".join(self._decisions.ids()[-5:]) or "none"
+                raise InputError(f"no decision on task {task!r} is kept; the latest: {kept}")
+            return [found.told(self._crew.names)]
+
+    @property
+    def certainty(self) -> float | None:
+        """Posterior at which tasks are done; None by value."""
+        return self._limits.certainty
+
+    @certainty.setter
+    def certainty(self, wanted: float | None) -> None:
+        if wanted is not None and not 0.0 <= wanted <= 1.0:
+            raise InputError(f"certainty is {wanted}; allowed: 0 to 1, or none")
+        with self._lock:
+            self._limits.certainty = wanted
+
+    def limited(self, task: str, limits: AskLimits) -> AbstractContextManager[None]:
+        """Set limits to one task while a block is open.
+
+        Parameters
+        ----------
+        task : str
+            Its id.
+        limits : AskLimits
+        """
+        return self._limits.limited(task, limits)
+
+    def audit_crew(self) -> CrewReport | None:
+        """Report what the crew is worth, from the last finished tasks; None before the first."""
+        from swarmloom_protocols.consensus.answers.crew_report import crew_report
+
+        with self._lock:
+            if not len(self._votes):
+                return None
+            votes, truth, confidence = self._votes.table(len(self._crew.names))
+            groups = self._crew.groups
+        known = truth if (truth >= 0).any() else None
+        return crew_report(votes, truth=known, confidence=confidence, groups=groups)
 
     # -- one task -------------------------------------------------------------------------------
 
-    def _panel_settings(self, prices: np.ndarray[Any, np.dtype[np.float64]]) -> PanelSettings:
-        two_cheapest = float(np.sort(prices)[:2].sum()) or 1.0
-        return PanelSettings(
-            target_cost=self._config.target_cost or two_cheapest,
-            max_asks=self._config.max_answers,
-            audit_share=self._config.audit_share,
-        )
+    def _begin(self, crew: Crew) -> None:
+        self._crew = crew
+        self._method = _METHODS[self._config.method](self._config, crew)
+        self._decisions, self._votes = Decisions(), Votes()
+        self._warnings = Warnings()
+        if self._landscape is not None:
+            self._landscape = _landscape()
+        if self._recorded is not None:
+            self._warnings.standing = unrecorded(self._recorded, crew.names, self._config.recorded)
+            table = of_crew(self._recorded, crew.names)
+            if table is not None:
+                self._method.study(table)
 
-    def _values(
-        self, task: Task, ballots: Sequence[Ballot], allowed: np.ndarray[Any, Any]
-    ) -> AskValues:
-        assert self._panel is not None
-        experts, answers, _ = encoded(ballots)
-        topic = self._topics.get(task.topic, 0)
-        return self._panel.values(topic, task.options, experts, answers, allowed)
+    def _question(self, task: Task, ballots: Sequence[Ballot]) -> Question:
+        return Question(task.id, task.topic, task.options, self._coder.said(ballots))
 
-    def _affinity(
-        self, task: Task, ballots: Sequence[Ballot], allowed: np.ndarray[Any, Any]
-    ) -> np.ndarray[Any, Any]:
-        values = self._values(task, ballots, allowed).ask
-        best = values.max(initial=-np.inf)
-        if not np.isfinite(best):
-            return np.zeros(len(values))
-        affinity: np.ndarray[Any, Any] = np.maximum(
-            (values - best) / self._config.sharpness, -self._config.reach
-        )
-        return affinity
-
-    def _verdict(
-        self, task: Task, ballots: Sequence[Ballot], allowed: np.ndarray[Any, Any]
-    ) -> Verdict:
-        assert self._panel is not None
-        experts, answers, distinct = encoded(ballots)
-        if not distinct:
+    def _verdict(self, method: Method, round: Round, row: int) -> Verdict:
+        task, ballots, allowed = round.tasks[row], round.ballots[row], round.allowed[row]
+        question = self._question(task, ballots)
+        if not question.said.distinct:
             return Verdict(task.id, None, {}, stop=False)
-        topic = self._topics.get(task.topic, 0)
-        belief = self._panel.posterior(topic, task.options, experts, answers)
-        posterior = dict(zip(distinct, np.clip(belief.answers, 0.0, 1.0).tolist(), strict=True))
+        chances = np.clip(method.posterior(question), 0.0, 1.0)
+        free = self._limits.affordable(task.id, ballots, allowed, round.prices)
+        said = question.said
         return Verdict(
             task.id,
-            max(posterior, key=lambda answer: posterior[answer]),
-            posterior,
-            stop=task.quorum == 1 or self._enough(task, ballots, allowed),
+            said.distinct[int(np.argmax(chances))],
+            dict(zip(said.distinct, chances.tolist(), strict=True)),
+            stop=(
+                task.quorum == 1
+                or (free is not allowed and not free.any())
+                or self._stops(method, task, question, chances, free)
+            ),
+            ask=() if free is allowed else tuple(np.flatnonzero(free).tolist()),
+            wordings=said.wordings,
         )
 
-    def _enough(self, task: Task, ballots: Sequence[Ballot], allowed: np.ndarray[Any, Any]) -> bool:
-        if len(ballots) >= self._config.max_answers:
+    def _stops(
+        self,
+        method: Method,
+        task: Task,
+        question: Question,
+        chances: Float64Array,
+        free: BoolArray,
+    ) -> bool:
+        if question.asked >= self._config.max_answers:
             return True
-        stop, ask = self._values(task, ballots, allowed)
-        return bool(ask.max(initial=-np.inf) <= stop)
+        certainty = self._limits.certainty_of(task.id)
+        return method.enough(question, free, float(chances.max()), certainty)
 
     # -- learning -------------------------------------------------------------------------------
 
-    def _audit(self, outcome: Outcome) -> tuple[int, ...]:
-        assert self._panel is not None
-        asked = [ballot.expert for ballot in outcome.ballots]
-        bought = sum(ballot.cost for ballot in outcome.ballots if ballot.audit)
-        expert = self._panel.next_audit(asked, bought)
-        return () if expert < 0 else (expert,)
+    def _learn(self, method: Method, outcome: Outcome) -> None:
+        question = self._question(outcome.task, outcome.ballots)
+        said = question.said
+        truth = None if outcome.truth is None else self._coder.code(outcome.truth, said)
+        self._decisions.keep(Decided(outcome, said, method.voices(question)))
+        self._votes.add(said, truth, outcome.verdict.confidence)
+        method.learn(question, truth)
+        if self._landscape is not None:
+            self._landscape.watch(method.landscape())
 
-    def _learn(self, outcome: Outcome) -> None:
-        assert self._panel is not None
-        task = outcome.task
-        topic = self._topics.setdefault(task.topic, len(self._topics) + 1)
-        self._panel.ensure_topics(topic + 1)
-        experts, answers, distinct = encoded(outcome.ballots)
-        costs = np.array([ballot.cost for ballot in outcome.ballots])
-        audit = np.array([ballot.audit for ballot in outcome.ballots])
-        item = self._panel.record(
-            topic, task.options, experts[~audit], answers[~audit], costs[~audit]
-        )
-        if outcome.truth is not None:
-            self._panel.grade(item, _code(outcome.truth, distinct))
-        for expert, answer, cost in zip(
-            experts[audit].tolist(), answers[audit].tolist(), costs[audit].tolist(), strict=True
-        ):
-            self._panel.add_answer(item, expert, answer, cost)
+    def _news(self) -> list[tuple[str, dict[str, Any]]]:
+        if self._method is None:
+            return []
+        texts = self._warnings.fresh(self._method.warnings())
+        found = [(str(EventKind.WARNING), {"plugin": self.name, "message": t}) for t in texts]
+        return found if self._landscape is None else found + self._landscape.news()
+
+    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == EventKind.WARNING and self._warnings.is_first(data["message"]):
+            _logger.warning("consensus: %s", data["message"])
+        if self._swarm is not None:
+            self._swarm.emit(kind, data)
 
 
-def encoded(
-    ballots: Sequence[Ballot],
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], list[str]]:
-    """Give the answers of one task numbers, in order of appearance.
+def _landscape() -> Landscape:
+    from swarmloom_plugins.consensus_landscape import Landscape
 
-    Parameters
-    ----------
-    ballots : sequence of Ballot
-
-    Returns
-    -------
-    experts : ndarray of int64
-    answers : ndarray of int64
-        `EMPTY` for a failure.
-    distinct : list of str
-        The answers by number.
-    """
-    numbers: dict[str, int] = {}
-    answers = [
-        numbers.setdefault(ballot.answer or "", len(numbers)) if ballot.succeeded else EMPTY
-        for ballot in ballots
-    ]
-    experts = np.array([ballot.expert for ballot in ballots], dtype=np.int64)
-    return experts, np.array(answers, dtype=np.int64), list(numbers)
+    return Landscape()
 
 
-def _code(truth: str, distinct: Sequence[str]) -> int:
-    return distinct.index(truth) if truth in distinct else len(distinct)
+def _audited(method: Method, outcome: Outcome) -> tuple[int, ...]:
+    asked = np.array([ballot.expert for ballot in outcome.ballots], dtype=np.int64)
+    bought = sum(ballot.cost for ballot in outcome.ballots if ballot.audit)
+    expert = method.next_audit(asked, bought)
+    return () if expert < 0 else (expert,)
 
 
-def _show_trust(swarm: Swarm) -> str:
-    consensus = swarm.host.protocols.get(Consensus.name)
-    return json.dumps(consensus.report() if isinstance(consensus, Consensus) else {})
+def _crew_of(swarm: Swarm, by_model: bool) -> Crew:
+    experts = swarm.experts
+    return Crew(
+        names=tuple(expert.name for expert in experts),
+        prices=tuple(expert.price for expert in experts),
+        groups=_groups(experts, by_model),
+        seed=swarm.settings.swarm.seed,
+    )
+
+
+def _groups(experts: Sequence[Expert], by_model: bool) -> IntArray:
+    """Give each model a number; an expert of no known model is one of its own."""
+    numbers: dict[object, int] = {}
+    keys = [(e.model if by_model and e.model else (e.name,)) for e in experts]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 @hookimpl
 def swarmloom_register_protocols(register: Callable[[type[ProtocolType]], None]) -> None:
     """Bring the consensus protocol."""
     register(Consensus)
-
-
-@hookimpl
-def swarmloom_register_tools(register: Callable[[ManagerTool], None]) -> None:
-    """Bring the manager's view of the panel."""
-    register(
-        ManagerTool(
-            "show_trust",
-            "Show what the panel knows of each expert: accuracy, price, calls, graded answers.",
-            _show_trust,
-        )
-    )

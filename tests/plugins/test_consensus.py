@@ -8,7 +8,8 @@ import pytest
 
 from swarmloom import Ballot, Expert, Outcome, Reply, Swarm, Task, Verdict
 from swarmloom.config import Settings
-from swarmloom_plugins.consensus import Consensus, ConsensusConfig, encoded
+from swarmloom_plugins.consensus import Consensus, ConsensusConfig
+from swarmloom_plugins.consensus_ballots import Coder
 from swarmloom_protocols.consensus.panel import EMPTY
 from tests.core.rounds import make_round
 
@@ -214,13 +215,14 @@ def test_without_experts_it_has_no_opinion():
 
 
 def test_answers_are_numbered_in_order_of_appearance():
-    experts, answers, distinct = encoded(
+    said = Coder().said(
         [Ballot("t", 3, "x"), Ballot("t", 1, None, error="e"), Ballot("t", 0, "y"),
          Ballot("t", 2, "x")]
     )  # fmt: skip
-    assert experts.tolist() == [3, 1, 0, 2]
-    assert answers.tolist() == [0, EMPTY, 1, 0]
-    assert distinct == ["x", "y"]
+    assert said.experts.tolist() == [3, 1, 0, 2]
+    assert said.answers.tolist() == [0, EMPTY, 1, 0]
+    assert said.distinct == ("x", "y")
+    assert said.wordings == {}
 
 
 def test_a_snapshot_goes_on_where_it_was_taken():

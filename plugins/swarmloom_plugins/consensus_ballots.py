@@ -1,0 +1,138 @@
+"""The answers to one task as numbers: equal ones have the same, however they are worded."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from swarmloom.errors import InputError
+from swarmloom.types import Ballot, Float64Array, IntArray
+from swarmloom_plugins.consensus_config import Sameness
+from swarmloom_protocols.consensus.panel import EMPTY
+
+__all__ = ["Coder", "Said"]
+
+_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Who said what on one task.
+
+    Attributes
+    ----------
+    experts, answers : ndarray of int64, shape (ballots,)
+        Who was asked, and the number of the answer, −1 for a failure.
+    costs : ndarray of float64, shape (ballots,)
+    audit : ndarray of bool, shape (ballots,)
+        Which were bought after the verdict.
+    distinct : tuple of str
+        The answers by number, each in its most frequent wording.
+    wordings : dict of str to str
+        Answers that were given in other words → the one in `distinct`.
+    """
+
+    experts: IntArray
+    answers: IntArray
+    costs: Float64Array
+    audit: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    distinct: tuple[str, ...]
+    wordings: dict[str, str]
+
+
+class Coder:
+    """Numbers answers in the order in which they appear.
+
+    Parameters
+    ----------
+    same : callable, optional
+        Gives each answer the number of its class; None: only the same text is the same answer.
+    """
+
+    def __init__(self, same: Sameness | None = None) -> None:
+        self._same = same
+        # A user's function may ask a model: what it said of the same answers is kept.
+        self._kept: OrderedDict[tuple[str, ...], tuple[int, ...]] = OrderedDict()
+
+    def said(self, ballots: Sequence[Ballot]) -> Said:
+        """Give the answers of one task numbers.
+
+        Parameters
+        ----------
+        ballots : sequence of Ballot
+
+        Raises
+        ------
+        InputError
+            If the equivalence gives not one number for each answer.
+        """
+        texts = [ballot.answer if ballot.succeeded else None for ballot in ballots]
+        counts = Counter(text for text in texts if text is not None)
+        class_of = dict(zip(counts, self._classes(tuple(counts)), strict=True))
+        distinct, wordings = _worded(counts, class_of)
+        return Said(
+            experts=np.array([ballot.expert for ballot in ballots], dtype=np.int64),
+            answers=np.array(
+                [EMPTY if text is None else class_of[text] for text in texts], dtype=np.int64
+            ),
+            costs=np.array([ballot.cost for ballot in ballots], dtype=np.float64),
+            audit=np.array([ballot.audit for ballot in ballots], dtype=np.bool_),
+            distinct=distinct,
+            wordings=wordings,
+        )
+
+    def code(self, truth: str, said: Said) -> int:
+        """Give the number of the right answer; one more than the last where nobody gave it.
+
+        Parameters
+        ----------
+        truth : str
+        said : Said
+        """
+        known = (*said.distinct, *said.wordings)
+        classes = self._classes((*known, truth))
+        for text, number in zip(known, classes, strict=False):
+            if number == classes[-1]:
+                return said.distinct.index(said.wordings.get(text, text))
+        return len(said.distinct)
+
+    def _classes(self, texts: tuple[str, ...]) -> tuple[int, ...]:
+        if self._same is None:
+            return _renumbered(texts)
+        if texts not in self._kept:
+            self._kept[texts] = _renumbered(_checked(self._same(list(texts)), len(texts)))
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[texts]
+
+
+def _worded(
+    counts: Counter[str], class_of: dict[str, int]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Choose the most frequent wording of each class, of equally frequent ones the first."""
+    best: dict[int, str] = {}
+    for text, count in counts.items():
+        number = class_of[text]
+        if number not in best or count > counts[best[number]]:
+            best[number] = text
+    wordings = {text: best[n] for text, n in class_of.items() if best[n] != text}
+    return tuple(best[number] for number in sorted(best)), wordings
+
+
+def _renumbered(keys: Sequence[object]) -> tuple[int, ...]:
+    numbers: dict[object, int] = {}
+    return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
+
+
+def _checked(classes: object, count: int) -> list[int]:
+    given = np.asarray(classes)
+    if given.shape != (count,) or given.dtype.kind not in "iu":
+        raise InputError(
+            f"the equivalence gives {given.dtype} of shape {given.shape} for {count} answers; "
+            f"allowed: {count} whole numbers"
+        )
+    numbers: list[int] = given.tolist()
+    return numbers

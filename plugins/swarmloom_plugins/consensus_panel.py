@@ -1,0 +1,157 @@
+"""The method "panel": the latent-difficulty panel behind the consensus protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from swarmloom.types import BoolArray, Float64Array, IntArray
+from swarmloom_plugins.consensus_config import ConsensusConfig
+from swarmloom_plugins.consensus_methods import Crew, Question, clipped
+from swarmloom_protocols.consensus.panel import AskValues, Panel, PanelSettings
+
+__all__ = ["PanelMethod"]
+
+
+class PanelMethod:
+    """Whom to ask at which price, learned from grades and agreement.
+
+    Parameters
+    ----------
+    config : ConsensusConfig
+    crew : Crew
+    """
+
+    def __init__(self, config: ConsensusConfig, crew: Crew) -> None:
+        self._config = config
+        prices = np.array(crew.prices, dtype=np.float64)
+        self._settings = _settings(config, prices)
+        rng = np.random.default_rng([crew.seed, len(prices)])
+        self._panel = Panel(prices, 1, self._settings, rng=rng)
+        # Row 0 of the panel is left to topics without an outcome; numbers are given in the order
+        # of the outcomes, so that a resumed run gives the same ones.
+        self._topics: dict[str, int] = {}
+
+    # -- deciding -------------------------------------------------------------------------------
+
+    def affinity(self, question: Question, allowed: BoolArray) -> Float64Array:
+        """Give the value of asking each expert next, as log-odds, shape (experts,)."""
+        values = self._values(question, allowed).ask / self._config.sharpness
+        return clipped(values, self._config.reach)
+
+    def posterior(self, question: Question) -> Float64Array:
+        """Give the probability of each distinct answer, shape (answers,)."""
+        said = question.said
+        belief = self._panel.posterior(
+            self._topic(question.topic), question.options, said.experts, said.answers
+        )
+        return belief.answers
+
+    def enough(
+        self, question: Question, allowed: BoolArray, chance: float, certainty: float | None
+    ) -> bool:
+        """Say whether it is certain enough; without a certainty, whether no ask is worth it."""
+        if certainty is not None:
+            return chance >= certainty
+        stop, ask = self._values(question, allowed)
+        return bool(ask.max(initial=-np.inf) <= stop)
+
+    def _values(self, question: Question, allowed: BoolArray) -> AskValues:
+        said = question.said
+        topic = self._topic(question.topic)
+        return self._panel.values(topic, question.options, said.experts, said.answers, allowed)
+
+    def _topic(self, name: str) -> int:
+        return self._topics.get(name, 0)
+
+    # -- learning -------------------------------------------------------------------------------
+
+    def next_audit(self, asked: IntArray, owed: float) -> int:
+        """Name the expert whose answer to a graded task teaches most, −1 for none."""
+        return self._panel.next_audit(asked, owed)
+
+    def learn(self, question: Question, truth: int | None) -> None:
+        """Learn from a finished task; the truth is the number of the right answer."""
+        said, audit = question.said, question.said.audit
+        topic = self._topics.setdefault(question.topic, len(self._topics) + 1)
+        self._panel.ensure_topics(topic + 1)
+        item = self._panel.record(
+            topic, question.options, said.experts[~audit], said.answers[~audit], said.costs[~audit]
+        )
+        if truth is not None:
+            self._panel.grade(item, truth)
+        for expert, answer, cost in zip(
+            said.experts[audit].tolist(),
+            said.answers[audit].tolist(),
+            said.costs[audit].tolist(),
+            strict=True,
+        ):
+            self._panel.add_answer(item, expert, answer, cost)
+
+    # -- telling --------------------------------------------------------------------------------
+
+    def voices(self, question: Question) -> Float64Array:
+        """Give the posterior of each ballot's answer had it been the only one, shape (ballots,)."""
+        topic = self._topic(question.topic)
+        alone = np.zeros(question.asked)
+        for row, (expert, answer) in enumerate(
+            zip(question.said.experts.tolist(), question.said.answers.tolist(), strict=True)
+        ):
+            if answer >= 0:
+                belief = self._panel.posterior(topic, question.options, [expert], [0])
+                alone[row] = belief.answers[0]
+        return alone
+
+    def landscape(self) -> Float64Array:
+        """Give the probability of each expert to be right by topic, shape (experts, topics)."""
+        known = self._panel.report().topic_accuracy[1:]
+        return np.ascontiguousarray(known.T) if len(known) else np.empty((0, 0))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Tell what is known of each expert, JSON-ready."""
+        report, prices = self._panel.report(), self._panel.prices
+        return [
+            {
+                "accuracy": round(float(report.accuracy[index]), 4),
+                "price": round(float(prices[index]), 4),
+                "calls": int(report.calls[index]),
+                "graded": int(report.labels[index]),
+                "in_pool": bool(report.pool[index]),
+            }
+            for index in range(len(prices))
+        ]
+
+    def totals(self) -> dict[str, Any]:
+        """Tell what is known of the crew as a whole, JSON-ready."""
+        report = self._panel.report()
+        return {
+            "price_of_money": report.price_of_money,
+            "mean_cost": report.mean_cost,
+            "audit_cost": report.audit_cost,
+        }
+
+    def warnings(self) -> tuple[str, ...]:
+        """Tell what the verdicts may suffer from."""
+        return ()
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Give all that was learned."""
+        return {"topics": dict(self._topics), "panel": self._panel.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self._panel = Panel.from_state(state["panel"], self._settings)
+        self._topics = dict(state["topics"])
+
+
+def _settings(config: ConsensusConfig, prices: Float64Array) -> PanelSettings:
+    two_cheapest = float(np.sort(prices)[:2].sum()) or 1.0
+    return PanelSettings(
+        target_cost=config.target_cost or two_cheapest,
+        max_asks=config.max_answers,
+        audit_share=config.audit_share,
+    )
