@@ -36,3 +36,39 @@ def hill(values, count):
     """Hill's estimate from order statistics."""
     ordered = sorted((abs(value) for value in values), reverse=True)
     return count / sum(math.log(size / ordered[count]) for size in ordered[:count])
+
+
+def runge_kutta(rule, state, dt):
+    """One classical step (Kutta 1901)."""
+
+    def at(slope, share):
+        return [x + share * dt * k for x, k in zip(state, slope, strict=True)]
+
+    one = rule(state)
+    two = rule(at(one, 0.5))
+    three = rule(at(two, 0.5))
+    four = rule(at(three, 1.0))
+    slopes = zip(one, two, three, four, strict=True)
+    steps = [dt / 6 * (a + 2 * b + 2 * c + d) for a, b, c, d in slopes]
+    return [x + step for x, step in zip(state, steps, strict=True)]
+
+
+def verlet(acceleration, q, v, dt):
+    """One leapfrog step of one particle on a line."""
+    v += dt / 2 * acceleration(q)
+    q += dt * v
+    return q, v + dt / 2 * acceleration(q)
+
+
+def yoshida(acceleration, q, v, dt):
+    """Three leapfrog steps (Yoshida 1990)."""
+    outer = 1 / (2 - 2 ** (1 / 3))
+    for share in (outer, 1 - 2 * outer, outer):
+        q, v = verlet(acceleration, q, v, share * dt)
+    return q, v
+
+
+def noisy_step(drift, diffusion, slope, x, dt, push, milstein):
+    """One step of Euler and Maruyama, or of Milstein, on a line."""
+    moved = x + drift(x) * dt + diffusion(x) * push
+    return moved + 0.5 * diffusion(x) * slope(x) * (push**2 - dt) * milstein

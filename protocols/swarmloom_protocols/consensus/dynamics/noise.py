@@ -181,6 +181,7 @@ class NoiseStream:
     def __init__(self, noise: Noise, channels: int, dt: float, rng: np.random.Generator) -> None:
         self._noise, self._channels, self._rng = noise, channels, rng
         self._kept, self._drive, self._start = _relaxations(noise, dt)
+        self._weight = _weight(noise, dt)
         self._levels: FloatArray | None = None
 
     def draw(self, steps: int) -> FloatArray:
@@ -208,6 +209,28 @@ class NoiseStream:
             values[start:stop] = self._piece(stop - start)
         return values
 
+    def increments(self, steps: int) -> FloatArray:
+        """Return what the noise adds in each of the next steps to dX = … + dZ.
+
+        Parameters
+        ----------
+        steps : int
+            At least 0.
+
+        Returns
+        -------
+        ndarray of float64, shape (steps, channels)
+            "White" without a correlation time is dW: amplitude·√dt times normal values. "Levy"
+            without one adds its values, of scale amplitude·dt^(1/α). All else is a force that has
+            values ξ, and adds ξ·dt.
+
+        Raises
+        ------
+        InputError
+            `steps` is no whole number from 0.
+        """
+        return self.draw(steps) * self._weight
+
     def _piece(self, steps: int) -> FloatArray:
         if self._levels is None:
             self._levels = self._start[:, None] * self._variates(1)[0]
@@ -232,6 +255,13 @@ class NoiseStream:
             )
         normal: FloatArray = self._rng.standard_normal(shape)
         return normal
+
+
+def _weight(noise: Noise, dt: float) -> float:
+    """Return what turns values into increments."""
+    if noise.correlation_time or noise.colour in ("Pink", "Brownian"):
+        return dt
+    return math.sqrt(dt) if noise.colour == "White" else 1.0
 
 
 def _relaxations(noise: Noise, dt: float) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -218,8 +218,9 @@ class _Wells:
         return away, self.depths * np.exp(-self.sharpness * (away**2).sum(2) / 2)
 
     def values(self, x: FloatArray) -> FloatArray:
+        sunk: FloatArray = self._parts(x)[1].sum(1)
         bowl: FloatArray = self.confinement * (x**2).sum(1) / 2
-        return bowl - self._parts(x)[1].sum(1)
+        return bowl - sunk
 
     def gradients(self, x: FloatArray) -> FloatArray:
         away, depth = self._parts(x)
