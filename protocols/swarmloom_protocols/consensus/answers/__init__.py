@@ -1,0 +1,1 @@
+"""Answers of many agents to one question: trust, weighted votes, stopping and reports."""

@@ -1,0 +1,139 @@
+"""What is known of agents from items whose right answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from swarmloom.errors import InputError
+from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus.answers.ballots import (
+    NO_ANSWER,
+    ballots,
+    compact,
+    distinct_counts,
+    group_ballots,
+)
+
+__all__ = ["Probes"]
+
+# Of those who answered a probe, the share that gave one wrong answer, from which its key is doubted
+# rather than they; and the fewest that can raise the doubt.
+DOUBTED_SHARE = 0.8
+FEWEST_DOUBTERS = 3
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Known answers that agents gave rightly or wrongly: probes and graded tasks alike.
+
+    Attributes
+    ----------
+    right, asked : ndarray of float64, shape (agents,)
+        Items answered rightly, and asked. No answer is a wrong one.
+    codes : ndarray of int64, shape (probes, agents)
+        Answers, where they are known.
+    key : ndarray of int64, shape (probes,)
+        Right code of each; −1 where no agent gave it.
+    """
+
+    right: FloatArray
+    asked: FloatArray
+    codes: IntArray
+    key: IntArray
+
+    @classmethod
+    def of_counts(cls, right: ArrayLike, asked: ArrayLike) -> Probes:
+        """Take counts alone.
+
+        Parameters
+        ----------
+        right, asked : array-like of float, shape (agents,)
+            0 ≤ right ≤ asked.
+
+        Raises
+        ------
+        InputError
+            They are not, or differ in length.
+        """
+        hits, trials = np.asarray(right, np.float64), np.asarray(asked, np.float64)
+        if hits.ndim != 1 or hits.shape != trials.shape:
+            raise InputError(f"probes: {hits.shape} right of {trials.shape}; allowed: (agents,)")
+        if not (np.isfinite(trials).all() and (hits >= 0.0).all() and (hits <= trials).all()):
+            raise InputError("probes: right and asked must be finite, with 0 ≤ right ≤ asked")
+        none = np.empty((0, hits.size), np.int64)
+        return cls(hits, trials, none, np.empty(0, np.int64))
+
+    @classmethod
+    def of_answers(cls, votes: ArrayLike, key: ArrayLike) -> Probes:
+        """Take answers to items whose right answer is known.
+
+        Parameters
+        ----------
+        votes : array-like of int, shape (probes, agents)
+            −1 is no answer, which counts as a wrong one.
+        key : array-like of int, shape (probes,)
+            The right code of each item, in the coding of its votes; from 0.
+
+        Raises
+        ------
+        InputError
+            They are no ballots, or the key has another length or codes below 0.
+        """
+        keys = np.asarray(key)
+        given = np.asarray(votes)
+        ballots(given, "probes")
+        if keys.shape != given.shape[:1] or (keys.size and keys.dtype.kind not in "iu"):
+            raise InputError(f"key: {keys.dtype} of shape {keys.shape}; allowed: a code a probe")
+        if keys.min(initial=0) < 0:
+            raise InputError(f"key: holds {keys.min()}; allowed: codes from 0")
+        codes, originals = compact(np.ascontiguousarray(given, np.int64))
+        matches = originals == keys[:, None]
+        own = np.where(matches.any(axis=1), matches.argmax(axis=1), NO_ANSWER)
+        right = (codes == own[:, None]) & (codes >= 0)
+        asked = np.full(codes.shape[1], float(len(codes)))
+        return cls(right.sum(axis=0).astype(np.float64), asked, codes, own)
+
+    @property
+    def suspects(self) -> tuple[int, ...]:
+        """Probes whose key is doubted: most agents gave one and the same other answer."""
+        doubted = []
+        for row, (codes, key) in enumerate(zip(self.codes, self.key, strict=True)):
+            counts = np.bincount(codes[codes >= 0])
+            if key >= 0 and counts.size > key:
+                counts[key] = 0
+            answered = int((codes >= 0).sum())
+            enough = answered >= FEWEST_DOUBTERS
+            if enough and counts.max(initial=0) >= DOUBTED_SHARE * answered:
+                doubted.append(row)
+        return tuple(doubted)
+
+    def grouped(self, rows: IntArray) -> Probes:
+        """Return the probes of groups of agents, which answer as most of their agents do.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (agents,)
+            Group of each agent, see `swarmloom_protocols.consensus.answers.ballots.group_rows`.
+        """
+        n_groups = int(rows.max()) + 1
+        if len(self.codes):
+            codes = group_ballots(self.codes, rows)
+            right = (codes == self.key[:, None]) & (codes >= 0)
+            asked = np.full(n_groups, float(len(codes)))
+            return Probes(right.sum(axis=0).astype(np.float64), asked, codes, self.key)
+        right, asked, most = np.zeros((3, n_groups))
+        np.add.at(right, rows, self.right)
+        np.add.at(asked, rows, self.asked)
+        # Agents of one model who were asked alike are no more evidence than one of them.
+        np.maximum.at(most, rows, self.asked)
+        share = np.divide(right, asked, out=np.zeros(n_groups), where=asked > 0.0)
+        empty = np.empty((0, n_groups), np.int64)
+        return Probes(share * most, most, empty, self.key)
+
+    @property
+    def n_items(self) -> int:
+        """How many items the answers of `codes` are to."""
+        return len(distinct_counts(self.codes))

@@ -1,0 +1,161 @@
+"""Pairs of agents that make the same mistakes far more often than others make them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from swarmloom.jit import kernel
+from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus.answers.ballots import distinct_counts
+
+__all__ = ["SharedErrors", "near_clones", "shared_errors"]
+
+# Both erred, alike, expected alike, its variance.
+N_SUMS = 4
+# Of an answer given by nobody else among those who erred: as if this many had erred, with this
+# chance of having given it.
+PRIOR_VOTERS = 2.0
+PRIOR_CHANCE = 0.2
+# Shrinks the excess of pairs that erred together on few items.
+PRIOR_ITEMS = 5.0
+CLONE_EXCESS = 0.5
+CLONE_DEVIATIONS = 3.0
+
+
+@kernel
+def _leader(counts: IntArray, without: int, other: int) -> int:
+    """Return the code of the most, one vote for `without` and for `other` left out; −1: none."""
+    best, most = -1, 0
+    for code in range(counts.size):
+        left = counts[code] - (1 if code == without else 0) - (1 if code == other else 0)
+        if left > most:
+            best, most = code, left
+    return best
+
+
+@kernel
+def _add(codes: IntArray, reference: IntArray, sums: FloatArray, counts: IntArray) -> None:
+    """Add all items; a reference of −2 stands for the plurality of those outside the pair."""
+    n_agents = codes.shape[1]
+    for item in range(codes.shape[0]):
+        counts[:] = 0
+        answered = 0
+        for agent in range(n_agents):
+            if codes[item, agent] >= 0:
+                counts[codes[item, agent]] += 1
+                answered += 1
+        for first in range(n_agents):
+            for second in range(first + 1, n_agents):
+                one, two = codes[item, first], codes[item, second]
+                if one < 0 or two < 0:
+                    continue
+                truth = reference[item]
+                if truth == -2:
+                    truth = _leader(counts, one, two)
+                    if truth < 0:
+                        continue
+                if one == truth or two == truth:
+                    continue
+                alike = 1.0 if one == two else 0.0
+                # Others who erred, and how many of them gave one of the pair's answers.
+                erred = answered - 2 - (counts[truth] if truth >= 0 else 0)
+                gave = 0.5 * (counts[one] + counts[two]) - 1.0 - alike
+                chance = (gave + PRIOR_VOTERS * PRIOR_CHANCE) / (erred + PRIOR_VOTERS)
+                sums[0, first, second] += 1.0
+                sums[1, first, second] += alike
+                sums[2, first, second] += chance
+                sums[3, first, second] += chance * (1.0 - chance)
+
+
+@dataclass
+class SharedErrors:
+    """Errors that pairs of agents share, summed over items.
+
+    Attributes
+    ----------
+    sums : ndarray of float64, shape (4, agents, agents)
+        Symmetric: items on which both erred, erred alike, were expected to, and the variance.
+    """
+
+    sums: FloatArray
+
+    @classmethod
+    def empty(cls, n_agents: int) -> SharedErrors:
+        """Return the sums of no item."""
+        return cls(np.zeros((N_SUMS, n_agents, n_agents)))
+
+    def add(self, codes: IntArray, right: IntArray | None = None) -> None:
+        """Add items, see `shared_errors`."""
+        reference = np.full(len(codes), -2) if right is None else right
+        sums = np.zeros_like(self.sums)
+        counts = np.zeros(max(1, int(distinct_counts(codes).max(initial=1))), np.int64)
+        _add(codes, reference, sums, counts)
+        self.sums += sums + sums.transpose(0, 2, 1)
+
+    @property
+    def excess(self) -> FloatArray:
+        """Share of joint errors alike beyond chance, of those that could be, shrunk to 0."""
+        both, alike, expected, _ = self.sums
+        rates: FloatArray = (alike - expected) / (both - expected + PRIOR_ITEMS)
+        return rates
+
+    @property
+    def deviations(self) -> FloatArray:
+        """Errors alike beyond chance, in standard deviations (half an item added)."""
+        _, alike, expected, variance = self.sums
+        rates: FloatArray = (alike - expected) / np.sqrt(variance + 0.5)
+        return rates
+
+    def clusters(self) -> IntArray:
+        """Return a cluster of each agent: near-clones and their near-clones have the same.
+
+        Near-clones share half of their possible errors beyond chance, 3 deviations above it.
+        """
+        close = (self.excess > CLONE_EXCESS) & (self.deviations > CLONE_DEVIATIONS)
+        labels = np.arange(len(close))
+        for first, second in np.argwhere(np.triu(close, 1)):
+            labels[labels == labels[second]] = labels[first]
+        return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def shared_errors(codes: IntArray, right: IntArray | None = None) -> SharedErrors:
+    """Count the errors that pairs of agents share.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, shape (items, agents)
+        Compact codes, see `swarmloom_protocols.consensus.answers.ballots.ballots`.
+    right : ndarray of int64, shape (items,), optional
+        The right code, −1 where nobody gave it, or a verdict in its place. Without it, what most
+        of the agents outside the pair say stands for it, so that clones cannot vote their own
+        errors right.
+
+    Returns
+    -------
+    SharedErrors
+        Chance is what the others do: of those who erred on the item, the share that gave the
+        pair's answers.
+    """
+    found = SharedErrors.empty(codes.shape[1])
+    found.add(codes, right)
+    return found
+
+
+def near_clones(codes: IntArray) -> IntArray:
+    """Group agents that answer as copies of one another, from their answers alone.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, shape (items, agents)
+        Ballots.
+
+    Returns
+    -------
+    ndarray of int64, shape (agents,)
+        To be passed as ``groups``; see `SharedErrors.clusters`. The models' names, where they are
+        known, do better: on few items copies are missed, and on easy ones two strong models that
+        are right together where all others fail look like copies.
+    """
+    return shared_errors(codes).clusters()
