@@ -2,11 +2,15 @@
 
 import numpy as np
 
-from swarmloom.random_streams import uniform
+from swarmloom.random_streams32 import words32
 
 
-def partner(node, neighbours, draw):
-    return neighbours[node][int(draw * len(neighbours[node]))]
+def drawn(word, count):
+    return int(word) * count // 2**32
+
+
+def partner(node, neighbours, word):
+    return neighbours[node][drawn(word, len(neighbours[node]))]
 
 
 def complete(n):
@@ -19,8 +23,8 @@ def push(neighbours, fan_out, source, seed):
         told = set()
         for node in informed:
             for call in range(fan_out):
-                draw = uniform(seed, len(counts), node * fan_out + call)
-                told.add(partner(node, neighbours, draw))
+                word, _ = words32(seed, len(counts), node * fan_out + call)
+                told.add(partner(node, neighbours, word))
         informed |= told
         counts.append(len(informed))
     return counts
@@ -31,7 +35,7 @@ def push_sum(values, neighbours, seed, rounds):
     for number in range(rounds):
         new_sums, new_weights = [0.0] * len(sums), [0.0] * len(sums)
         for node in range(len(sums)):
-            to = partner(node, neighbours, uniform(seed, number, node))
+            to = partner(node, neighbours, words32(seed, number, node)[0])
             for target in (node, to):
                 new_sums[target] += 0.5 * sums[node]
                 new_weights[target] += 0.5 * weights[node]
@@ -43,7 +47,8 @@ def pairwise(values, neighbours, seed, sweeps):
     current = list(values)
     for sweep in range(sweeps):
         for tick in range(len(current)):
-            node = int(uniform(seed, sweep, 2 * tick) * len(current))
-            to = partner(node, neighbours, uniform(seed, sweep, 2 * tick + 1))
+            who, whom = words32(seed, sweep, tick)
+            node = drawn(who, len(current))
+            to = partner(node, neighbours, whom)
             current[node] = current[to] = 0.5 * (current[node] + current[to])
     return np.array(current)

@@ -11,6 +11,7 @@ from swarmloom.errors import InputError
 from swarmloom_protocols.checks import generator, positive, whole
 from swarmloom_protocols.consensus.gossip.kernels import (
     FloatArray,
+    draw_partners,
     pairwise_sweep,
     push_sum_round,
 )
@@ -75,15 +76,16 @@ def push_sum(
         Values that are not finite, or a graph that is not connected or of another size.
     """
     start, network = _start(values, graph)
-    seed = int(generator("rng", rng).integers(2**62))
-    sums, weights = start.copy(), np.ones(len(start))
-    new_sums, new_weights = np.empty_like(sums), np.empty_like(weights)
+    seed = int(generator("rng", rng).integers(2**32))
+    shares = np.column_stack([np.ones(len(start)), start])
+    after, partners = np.empty_like(shares), np.empty(len(start), np.int64)
 
     def estimates(round_number: int) -> FloatArray:
-        nonlocal sums, weights, new_sums, new_weights
-        push_sum_round(sums, weights, new_sums, new_weights, *network, seed, round_number)
-        sums, weights, new_sums, new_weights = new_sums, new_weights, sums, weights
-        result: FloatArray = sums / weights[:, None]
+        nonlocal shares, after
+        draw_partners(partners, *network, seed, round_number)
+        push_sum_round(shares, after, partners)
+        shares, after = after, shares
+        result: FloatArray = shares[:, 1:] / shares[:, :1]
         return result
 
     return _until_close(start, estimates, tolerance, most_rounds, np.shape(values))
@@ -103,7 +105,7 @@ def pairwise_gossip(
     result is n such meetings. Parameters as for `push_sum`.
     """
     start, network = _start(values, graph)
-    seed = int(generator("rng", rng).integers(2**62))
+    seed = int(generator("rng", rng).integers(2**32))
     current = start.copy()
 
     def estimates(round_number: int) -> FloatArray:

@@ -68,7 +68,7 @@ def spread_rumour(
     network = neighbours_of(graph)
     whole("fan_out", fan_out, 1)
     whole("source", source, 0, network.nodes - 1)
-    seed = int(generator("rng", rng).integers(2**62))
+    seed = int(generator("rng", rng).integers(2**32))
     informed = np.zeros(network.nodes, np.bool_)
     informed[source] = True
     counts, messages = [1], 0
