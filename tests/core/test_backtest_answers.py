@@ -59,9 +59,9 @@ def test_columns_can_be_named_or_left_out(write):
         ("item,gold,ada,ada\nq,A,A,A\n", "column 'ada' occurs more than once"),
         ("item,gold,ada\nq,A,A\nq,B,B\n", "item 'q' occurs more than once"),
         ("item,gold,ada\n,A,A\n", "an item is empty"),
-        ("item,gold,ada\nq,A,A\nr,,A\n", "row 2 has no right answer"),
-        ("item,gold,ada\nq,A\n", "row 1 ('q') has 2 cells, the header 3"),
-        ("item,gold,n_options,ada\nq,A,1,A\n", "'1' is no number of options"),
+        ("item,gold,ada\nq,A,A\nr,,A\n", "line 3, column 'gold': no right answer"),
+        ("item,gold,ada\nq,A\n", "line 2 ('q') has 2 cells, the header 3"),
+        ("item,gold,n_options,ada\nq,A,1,A\n", "line 2, column 'n_options': '1' is no number"),
         ("item,gold,n_options,ada\nq,A,four,A\n", "'four' is no number of options"),
     ],
 )

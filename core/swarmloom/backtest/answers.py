@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -159,23 +160,23 @@ def read_answers(path: Path | str, columns: Columns | None = None) -> AnswerTabl
         or items, rows without a gold answer, an option count below 2 or no expert at all.
     """
     path = Path(path)
-    header, rows = _read_rows(path)
+    header, rows, lines = _read_rows(path)
     columns = _resolve(columns or Columns(), header, path)
-    cells = {name: [row[i] for row in rows] for i, name in enumerate(header)}
-    _check_items(cells[columns.item], columns.item, path)
-    _check_gold(cells[columns.gold], columns.gold, path)
+    cells = {
+        name: _Column(path, name, [row[i] for row in rows], lines) for i, name in enumerate(header)
+    }
+    _check_items(cells[columns.item])
+    _check_gold(cells[columns.gold])
     known = {columns.item, columns.gold, columns.topic, columns.options}
-    experts = {name: cells[name] for name in header if name not in known}
+    experts = {name: cells[name].cells for name in header if name not in known}
     if not experts:
         raise InputError(f"{path}: no expert: every column is one of {sorted(filter(None, known))}")
     return make_table(
-        cells[columns.item],
-        cells[columns.gold],
+        cells[columns.item].cells,
+        cells[columns.gold].cells,
         experts,
-        topics=cells[columns.topic] if columns.topic else None,
-        options=_option_counts(cells[columns.options], columns.options, path)
-        if columns.options
-        else None,
+        topics=cells[columns.topic].cells if columns.topic else None,
+        options=_option_counts(cells[columns.options]) if columns.options else None,
     )
 
 
@@ -201,30 +202,43 @@ def _encode(answers: Sequence[str | None], number: dict[str, int]) -> IntArray:
     return np.fromiter(codes, dtype=np.int64, count=len(answers))
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+class _Column(NamedTuple):
+    """One column of a file, and the line that each of its cells stands in."""
+
+    path: Path
+    name: str
+    cells: list[str]
+    lines: list[int]
+
+    def error(self, row: int, what: str) -> InputError:
+        return InputError(f"{self.path}, line {self.lines[row]}, column {self.name!r}: {what}")
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """Give the header, the rows without empty ones, and the line in which each row ends."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            delimiter = "\t" if path.suffix == ".tsv" else ","
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file, delimiter=delimiter)]
+            reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            numbered = [([cell.strip() for cell in row], reader.line_num) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = why_unreadable(error)
         raise InputError(f"{path}: cannot be read as a table: {reason}") from error
-    rows = [row for row in rows if any(row)]
-    if len(rows) < 2:
-        raise InputError(f"{path}: {'only a header line' if rows else 'the file is empty'}")
-    header = rows[0]
-    _check_shape(header, rows, path)
-    return header, rows[1:]
+    numbered = [(row, line) for row, line in numbered if any(row)]
+    if len(numbered) < 2:
+        raise InputError(f"{path}: {'only a header line' if numbered else 'the file is empty'}")
+    (header, _), *rest = numbered
+    _check_shape(header, rest, path)
+    return header, [row for row, _ in rest], [line for _, line in rest]
 
 
-def _check_shape(header: list[str], rows: list[list[str]], path: Path) -> None:
+def _check_shape(header: list[str], rows: list[tuple[list[str], int]], path: Path) -> None:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise InputError(f"{path}: column {repeated[0]!r} occurs more than once")
-    for number, row in enumerate(rows):
+    for row, line in rows:
         if len(row) != len(header):
             raise InputError(
-                f"{path}: row {number} ({row[0]!r}) has {len(row)} cells, the header {len(header)}"
+                f"{path}, line {line} ({row[0]!r}) has {len(row)} cells, the header {len(header)}"
             )
 
 
@@ -246,29 +260,27 @@ def _first(names: Sequence[str], header: list[str]) -> str:
     return next((name for name in names if name in header), "")
 
 
-def _check_items(items: list[str], column: str, path: Path) -> None:
+def _check_items(column: _Column) -> None:
     seen: set[str] = set()
-    for item in items:
+    for row, item in enumerate(column.cells):
         if not item or item in seen:
             what = f"item {item!r} occurs more than once" if item else "an item is empty"
-            raise InputError(f"{path}: column {column!r}: {what}; items must be unique")
+            raise column.error(row, f"{what}; items must be unique")
         seen.add(item)
 
 
-def _check_gold(gold: list[str], column: str, path: Path) -> None:
-    if "" in gold:
-        raise InputError(
-            f"{path}: column {column!r}: row {gold.index('') + 1} has no right answer; every item "
-            "needs one"
-        )
+def _check_gold(column: _Column) -> None:
+    if "" in column.cells:
+        raise column.error(column.cells.index(""), "no right answer; every item needs one")
 
 
-def _option_counts(cells: list[str], column: str, path: Path) -> list[int | None]:
-    counts = [int(cell) if cell.isdecimal() else None for cell in cells]
-    for cell, count in zip(cells, counts, strict=True):
+def _option_counts(column: _Column) -> list[int | None]:
+    counts = [int(cell) if cell.isdecimal() else None for cell in column.cells]
+    for row, (cell, count) in enumerate(zip(column.cells, counts, strict=True)):
         if cell and (count is None or count < 2):
-            raise InputError(
-                f"{path}: column {column!r}: {cell!r} is no number of options; allowed are whole "
-                "numbers from 2, or an empty cell"
+            raise column.error(
+                row,
+                f"{cell!r} is no number of options; allowed are whole numbers from 2, or an empty "
+                "cell",
             )
     return counts

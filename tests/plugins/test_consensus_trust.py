@@ -1,0 +1,390 @@
+"""The method "trust", settings of both methods, and bad input."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from swarmloom import Ballot, Expert, Ledger, Outcome, Swarm, Task, Verdict
+from swarmloom.config import Settings
+from swarmloom.errors import ConfigurationError, InputError
+from swarmloom.events import EventKind
+from swarmloom_plugins.consensus import Consensus, ConsensusConfig
+from swarmloom_plugins.consensus_ballots import Coder
+from tests.core.rounds import make_round
+
+METHODS = ("panel", "trust")
+SKILLS = (0.85, 0.8, 0.75, 0.7, 0.65)
+
+
+def answer_of(task, index, skill):
+    lot = np.random.default_rng([7, int(task.id[1:]), index])
+    return "A" if lot.random() < skill else str(lot.choice(["B", "C", "D"]))
+
+
+def crew(skills=SKILLS, liars=0, model=""):
+    """Honest experts, and liars that all give the same wrong answer."""
+
+    def function(index, skill):
+        return lambda task: answer_of(task, index, skill)
+
+    honest = [
+        Expert(f"e{index}", function(index, skill), inline=True)
+        for index, skill in enumerate(skills)
+    ]
+    lying = [
+        Expert(f"liar{index}", lambda task: "Z", inline=True, model=model) for index in range(liars)
+    ]
+    return [*honest, *lying]
+
+
+def swarm_of(experts=None, seed=0, ledger=None, **config):
+    settings = Settings(
+        swarm={"seed": seed, "window": 1},
+        plugins={"enable": ["consensus", "patterns"], "config": {"consensus": config}},
+    )
+    return Swarm(crew() if experts is None else experts, settings, ledger=ledger)
+
+
+def plugin_of(experts=None, **config):
+    plugin = Consensus(ConsensusConfig(**config))
+    plugin.swarmloom_initialize(swarm_of(experts))
+    return plugin
+
+
+def questions(count, start=0):
+    return [Task(f"t{n}", topic="x", options=4) for n in range(start, start + count)]
+
+
+def share_right(result, last):
+    return np.mean([o.verdict.answer == "A" for o in result.outcomes[-last:]])
+
+
+def judged(plugin, answers, task=None, experts=None):
+    """The verdict on answers of the first experts; None is a failure."""
+    task = task or Task("t0", options=4)
+    ballots = [
+        Ballot(task.id, expert, answer, cost=1.0, error=None if answer else "gone")
+        for expert, answer in enumerate(answers)
+    ]
+    experts = experts or len(SKILLS)
+    return plugin.swarmloom_judge(make_round([task], experts, ballots=[ballots]))[0]
+
+
+# -- trust -----------------------------------------------------------------------------------------
+
+
+def test_trust_finds_liars_without_a_single_grade():
+    swarm = swarm_of(crew(liars=2), method="trust")
+    result = swarm.run(questions(200))
+    trust = json.loads(swarm.tools()["show_trust"](swarm))["experts"]
+    assert max(trust["liar0"]["trust"], trust["liar1"]["trust"]) < min(
+        trust[f"e{index}"]["trust"] for index in range(4)
+    )
+    late = result.outcomes[-100:]
+    assert share_right(result, 100) > 0.85
+    assert np.mean([len(o.ballots) for o in late]) < 5
+
+
+def test_trust_asks_the_trusted_first_and_stops_when_the_lead_is_safe():
+    swarm = swarm_of(crew(liars=2), method="trust")
+    result = swarm.run(questions(300))
+    first = [o.ballots[0].expert for o in result.outcomes[-150:] if len(o.ballots) < 7]
+    assert np.mean([expert < 3 for expert in first]) > 0.9
+
+
+def test_experts_of_one_model_are_one_voice():
+    config = {"method": "trust", "max_answers": 9}
+    clones = crew((0.9, 0.9, 0.9), liars=4, model="weak")
+    together = swarm_of(clones, **config).run(questions(80))
+    apart = swarm_of(clones, group_by_model=False, **config).run(questions(80))
+    assert share_right(together, 80) > 0.85
+    assert share_right(apart, 80) < 0.3
+
+
+def test_all_are_asked_now_and_then():
+    swarm = swarm_of(method="trust")
+    result = swarm.run(questions(200))
+    asked = [len(outcome.ballots) for outcome in result.outcomes]
+    assert asked[:20] == [5] * 20
+    assert 3 <= sum(count == 5 for count in asked[20:]) < 100
+
+
+# -- certainty -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_certainty_buys_answers_until_it_is_reached(method):
+    few = swarm_of(method=method, certainty=0.5).run(questions(120))
+    many = swarm_of(method=method, certainty=0.97).run(questions(120))
+    assert len(few.outcomes) == len(many.outcomes) == 120
+    assert many.calls > few.calls + 60
+    for outcome in many.outcomes:
+        assert outcome.verdict.confidence >= 0.97 or len(outcome.ballots) == 5
+
+
+def test_certainty_can_be_set_while_the_crew_runs():
+    swarm = swarm_of(method="trust", certainty=0.3)
+    tools = swarm.tools()
+    with swarm.open_run() as run:
+        cheap = run.solve_now(questions(40))
+        assert json.loads(tools["set_certainty"](swarm, certainty="0.99")) == {"certainty": 0.99}
+        dear = run.solve_now(questions(40, 40))
+    assert sum(len(o.ballots) for o in dear) > sum(len(o.ballots) for o in cheap)
+    assert json.loads(tools["set_certainty"](swarm, certainty="none")) == {"certainty": None}
+    with pytest.raises(InputError, match="allowed: 0 to 1"):
+        tools["set_certainty"](swarm, certainty="1.5")
+
+
+# -- equivalence -----------------------------------------------------------------------------------
+
+
+def test_answers_in_other_words_count_together():
+    plugin = plugin_of(method="trust", equivalence="normalised")
+    verdict = judged(plugin, ["Paris", "paris ", "Lyon", "Paris"])
+    assert verdict.answer == "Paris"
+    assert set(verdict.posterior) == {"Paris", "Lyon"}
+    assert verdict.wordings == {"paris ": "Paris"}
+    exact = judged(plugin_of(method="trust"), ["Paris", "paris ", "Lyon", "Paris"])
+    assert set(exact.posterior) == {"Paris", "paris ", "Lyon"}
+
+
+def test_the_most_frequent_wording_of_the_class_is_the_verdict():
+    verdict = judged(plugin_of(equivalence="numbers"), ["1,000", "1000", "1000.0", "1000", "7"])
+    assert verdict.answer == "1000"
+    assert verdict.wordings == {"1,000": "1000", "1000.0": "1000"}
+
+
+def first_letters(answers):
+    return [ord(answer[0]) for answer in answers]
+
+
+def wrong_shape(answers):
+    return [0]
+
+
+def test_a_function_may_say_which_answers_are_the_same():
+    name = f"{__name__}:first_letters"
+    verdict = judged(plugin_of(equivalence=name), ["Ann", "Art", "Bob"])
+    assert set(verdict.posterior) == {"Ann", "Bob"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere:nothing", "cannot be imported"),
+        (f"{__name__}:METHODS", "is tuple; allowed: a function"),
+        (f"{__name__}:wrong_shape", "gives 1 numbers for 3 answers"),
+        ("json:loads", "which fails with"),
+    ],
+)
+def test_a_function_that_is_none_is_refused(name, message):
+    with pytest.raises(ConfigurationError, match=message):
+        plugin_of(equivalence=name)
+
+
+def test_a_graded_answer_in_other_words_is_right():
+    coder = Coder(first_letters)
+    said = coder.said([Ballot("t", 0, "Ann"), Ballot("t", 1, "Bob")])
+    assert coder.code("Anna", said) == 0
+    assert coder.code("Eve", said) == 2
+
+
+# -- bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_tie_is_no_certainty(method):
+    verdict = judged(plugin_of(method=method), ["A", "B"])
+    first, second = verdict.posterior.values()
+    assert first == pytest.approx(second, abs=1e-6)
+    assert first < 0.6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_answer_is_not_certain(method):
+    verdict = judged(plugin_of(method=method, certainty=0.99), ["A"])
+    assert 0.0 < verdict.confidence < 0.95
+    assert not verdict.stop
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_answers_there_is_no_verdict(method):
+    plugin = plugin_of(method=method)
+    assert judged(plugin, []).answer is None
+    failed = judged(plugin, [None, None, None])
+    assert (failed.answer, failed.posterior, failed.stop) == (None, {}, False)
+    assert judged(plugin, [None, "A", None]).answer == "A"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_when_all_fail_the_outcome_says_so(method):
+    dead = [Expert(f"e{n}", lambda task: None, inline=True) for n in range(3)]
+    swarm = swarm_of(dead, method=method)
+    result = swarm.run(questions(3))
+    assert [o.verdict.answer for o in result.outcomes] == [None] * 3
+    assert all(record.failures == 0 for record in result.plugins)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_answers_beyond_the_options_are_answers(method):
+    answers = ["A", "B", "C", "D", "E"]
+    verdict = judged(plugin_of(method=method), answers, Task("t0", options=2))
+    assert set(verdict.posterior) == set(answers)
+    assert sum(verdict.posterior.values()) <= 1 + 1e-9
+
+
+def test_wrong_grades_raise_a_warning():
+    experts = crew((0.97, 0.97, 0.97, 0.97))
+    swarm = swarm_of(experts, method="trust")
+    result = swarm.run(questions(30), feedback=lambda task, answer: "D")
+    texts = [e.data["message"] for e in swarm.ledger.view(result.run_id).warnings]
+    assert any("wrong keys" in text for text in texts)
+
+
+# -- warnings --------------------------------------------------------------------------------------
+
+
+def test_each_warning_is_told_once_a_run_and_logged_once(caplog):
+    clones = crew((0.9, 0.9), liars=3, model="weak")
+    swarm = swarm_of(clones, method="trust")
+    views = []
+    for start in (0, 40):
+        result = swarm.run(questions(40, start))
+        views.append([e.data["message"] for e in swarm.ledger.view(result.run_id).warnings])
+    for texts in views:
+        assert sum("one model answers for" in text for text in texts) == 1
+    assert sum("one model answers for" in record.message for record in caplog.records) == 1
+
+
+def test_warnings_are_not_told_again_by_a_resumed_run(tmp_path):
+    def part(ledger, ids, resume, status):
+        swarm = swarm_of(crew((0.9, 0.9), liars=3, model="weak"), ledger=ledger, method="trust")
+        run = swarm.open_run(resume=resume)
+        run.solve_now(ids)
+        run.close(status)
+        return run.id
+
+    with Ledger(tmp_path / "runs.sqlite") as ledger:
+        run = part(ledger, questions(30), None, "interrupted")
+        part(ledger, questions(60), run, "finished")
+        texts = [e.data["message"] for e in ledger.events(run, kinds=[EventKind.WARNING])]
+    assert sum("one model answers for" in text for text in texts) == 1
+
+
+# -- state -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_restored_crew_goes_on_as_the_first_one_does(method):
+    options = {"method": method, "target_cost": 2.5}
+    first = swarm_of(crew(liars=1), **options)
+    first.run(questions(80))
+    second = swarm_of(crew(liars=1), **options)
+    second.restore(first.snapshot())
+    more = questions(60, 80)
+    assert first.run(more).answers == second.run(more).answers
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_resumed_run_equals_an_uninterrupted_one(method, tmp_path):
+    options = {"method": method, "certainty": 0.9}
+    whole = swarm_of(crew(liars=1), **options).run(questions(90))
+    with Ledger(tmp_path / "runs.sqlite") as ledger:
+        run = swarm_of(crew(liars=1), ledger=ledger, **options).open_run()
+        run.solve_now(questions(50))
+        run.close("interrupted")
+        resumed = swarm_of(crew(liars=1), ledger=ledger, **options).run(
+            questions(90), resume=run.id
+        )
+    assert resumed.answers == whole.answers
+    assert resumed.calls == whole.calls
+    for one, two in zip(resumed.outcomes, whole.outcomes, strict=True):
+        assert one.verdict.posterior == two.verdict.posterior
+
+
+def test_a_snapshot_of_the_other_method_is_refused():
+    state = plugin_of(method="trust").swarmloom_snapshot()
+    with pytest.raises(InputError, match="by method 'trust'; allowed: 'panel'"):
+        plugin_of().swarmloom_restore(state)
+
+
+def test_trust_can_be_read_while_it_learns():
+    plugin = plugin_of(method="trust")
+    done, wrong = threading.Event(), []
+
+    def read():
+        while not done.is_set():
+            experts = plugin.report()["experts"].values()
+            if len({row["calls"] for row in list(experts)[:2]}) != 1:
+                wrong.append(experts)
+            plugin.why()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(300):
+        task = Task(f"t{number}", options=4)
+        ballots = (Ballot(task.id, 0, "A", cost=1.0), Ballot(task.id, 1, "B", cost=1.0))
+        plugin.swarmloom_evolve([Outcome(task, Verdict(task.id, "A", {"A": 0.5}), ballots)])
+    done.set()
+    reader.join()
+    assert wrong == []
+
+
+# -- recorded answers ------------------------------------------------------------------------------
+
+
+def recorded_file(tmp_path, rows, header="item,gold,e0,e1,e2,e3,e4"):
+    file = tmp_path / "answers.csv"
+    file.write_text("\n".join([header, *rows]) + "\n")
+    return file
+
+
+def recorded_rows(count):
+    def said(row, index):
+        return "A" if (row * 7 + index) % 10 < 10 * SKILLS[index] - 4 * (index == 0) else "B"
+
+    return [f"q{row},A," + ",".join(said(row, i) for i in range(5)) for row in range(count)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_recorded_answers_teach_before_the_start(method, tmp_path):
+    file = recorded_file(tmp_path, recorded_rows(60))
+    plugin = plugin_of(method=method, recorded=file)
+    rows = plugin.report()["experts"]
+    key = "accuracy" if method == "panel" else "trust"
+    assert min(rows, key=lambda name: rows[name][key]) == "e0"
+    blank = plugin_of(method=method).report()["experts"]
+    assert len({round(row[key], 6) for row in blank.values()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "message"),
+    [
+        ("item,e0", ["q,A"], "no column 'gold'"),
+        ("item,gold,e0", ["q1,A,A", "q2,A"], "line 3.*2 cells"),
+        ("item,gold,options,e0", ["q1,A,4,A", "q2,A,one,A"], "line 3.*'options'.*'one'"),
+        ("item,gold,e0", ["q1,,A"], "line 2, column 'gold': no right"),
+        ("item,gold,e0", ["q1,A,A", "q1,A,A"], "line 3.*'q1' occurs more than once"),
+    ],
+)
+def test_a_wrong_file_of_recorded_answers_is_refused(header, rows, message, tmp_path):
+    file = recorded_file(tmp_path, rows, header)
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        plugin_of(recorded=file)
+    assert str(file) in str(caught.value)
+    assert "plugins.config.consensus.recorded" in str(caught.value)
+
+
+def test_experts_without_a_column_are_named_in_a_warning(tmp_path):
+    file = recorded_file(tmp_path, ["q1,A,A,B"], "item,gold,e0,E1")
+    swarm = swarm_of(method="trust", recorded=str(file))
+    result = swarm.run(questions(2))
+    texts = [e.data["message"] for e in swarm.ledger.view(result.run_id).warnings]
+    assert any(
+        "no column for 4 of 5 experts, the first is 'e1'; did you mean 'E1'?" in text
+        for text in texts
+    )
