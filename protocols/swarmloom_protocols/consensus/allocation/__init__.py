@@ -1,0 +1,1 @@
+"""Who takes what: auctions, bundle bidding, market prices, clusters of experts, balanced load."""
