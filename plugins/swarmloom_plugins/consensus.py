@@ -48,7 +48,6 @@ from swarmloom_protocols.consensus.panel import PanelSettings
 if TYPE_CHECKING:
     from swarmloom.swarm import Swarm
     from swarmloom_plugins.consensus_landscape import Landscape
-    from swarmloom_protocols.consensus.answers.crew_report import CrewReport
 
 __all__ = [
     "Consensus",
@@ -251,17 +250,22 @@ class Consensus:
         """
         return self._limits.limited(task, limits)
 
-    def audit_crew(self) -> CrewReport | None:
-        """Report what the crew is worth, from the last finished tasks; None before the first."""
-        from swarmloom_protocols.consensus.answers.crew_report import crew_report
+    def audit_crew(self) -> dict[str, Any] | None:
+        """Report what the crew is worth, from the last finished tasks; None before the first.
+
+        Returns
+        -------
+        dict or None
+            As `swarmloom_plugins.consensus_audit.audit` gives it.
+        """
+        from swarmloom_plugins.consensus_audit import audit
 
         with self._lock:
             if not len(self._votes):
                 return None
             votes, truth, confidence = self._votes.table(len(self._crew.names))
-            groups = self._crew.groups
-        known = truth if (truth >= 0).any() else None
-        return crew_report(votes, truth=known, confidence=confidence, groups=groups)
+            crew = self._crew
+        return audit(votes, truth, confidence, crew.names, crew.groups)
 
     # -- one task -------------------------------------------------------------------------------
 

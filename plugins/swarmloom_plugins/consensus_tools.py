@@ -140,12 +140,10 @@ def _show_disagreement(swarm: Swarm, task: str = "", count: Number = 5) -> str:
 
 
 def _audit_crew(swarm: Swarm) -> str:
-    protocol = _protocol(swarm)
-    report = protocol.audit_crew()
+    report = _protocol(swarm).audit_crew()
     if report is None:
         return json.dumps({"report": None, "reason": "no task with several answers has finished"})
-    names = [expert.name for expert in swarm.experts]
-    return _answer(_cut({"experts": names, "report": report.as_dict()}))
+    return _answer(_cut({"report": report}))
 
 
 def _set_certainty(swarm: Swarm, certainty: Number) -> str:
