@@ -25,6 +25,7 @@ from swarmloom_protocols.consensus.answers.ballots import (
 from swarmloom_protocols.consensus.answers.calibration import ShareCounts, posteriors
 from swarmloom_protocols.consensus.answers.independence import effective_voters
 from swarmloom_protocols.consensus.answers.probes import Probes
+from swarmloom_protocols.consensus.answers.shared_errors import sampled_errors
 from swarmloom_protocols.consensus.answers.tally import leaders, tallies
 from swarmloom_protocols.consensus.answers.trust_rules import (
     POWER,
@@ -129,7 +130,9 @@ def agree(
     of_groups = known if groups is None or known is None else known.grouped(rows)
     rates = agreement(pair_sums(voiced, chance_rates(voiced), device=device))
     weights, rule = _weights(trust, voiced, rates, of_groups, positive("power", power))
-    evidence = Evidence(rates, weights, np.bincount(rows), len(codes), rule, known, voiced)
+    evidence = Evidence(
+        rates, weights, np.bincount(rows), len(codes), rule, known, sampled_errors(voiced)
+    )
     return _decision(votes, voiced, weights, weights[rows], rule, of_groups, warnings_of(evidence))
 
 

@@ -102,7 +102,7 @@ def pair_sums(votes: IntArray, chance: FloatArray, *, device: Device = "auto") -
         from swarmloom_protocols.consensus.answers.agreement_cuda import add
 
         add(n_bands * n_agents * n_agents, (votes, chance), (sums,))
-        total = sums.sum(axis=0)
+        total: FloatArray = sums.sum(axis=0)
     else:
         row = BAND_ITEMS * n_agents * n_agents // 2
         map_bands(partial(_add_bands, votes, chance, sums), n_bands, row_elements=row)
@@ -117,7 +117,8 @@ def chance_rates(codes: IntArray) -> FloatArray:
     One in k + 1, for k distinct answers given and one that nobody gave: open answers have no known
     number of options, and this rate needs none.
     """
-    return 1.0 / (distinct_counts(codes) + 1.0)
+    rates: FloatArray = 1.0 / (distinct_counts(codes) + 1.0)
+    return rates
 
 
 def agreement(sums: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.answers.ballots import distinct_counts
-from swarmloom_protocols.consensus.answers.tally import tallies, voices
+from swarmloom_protocols.consensus.answers.tally import tallies
 
 __all__ = ["Calibration", "ShareCounts", "posteriors"]
 
@@ -31,18 +31,21 @@ NEWTON_STEPS = 60
 
 
 @kernel
-def share_log_odds(weight: float, total: float, squares: float) -> float:
+def share_log_odds(weight: float, total: float, voice: float) -> float:
     """Return the log-odds of an answer's share, half a voice added on either side.
 
     Parameters
     ----------
     weight : float
         Of those who gave the answer.
-    total, squares : float
-        Sum of the weights of all who answered, and of their squares.
+    total : float
+        Sum of the weights of all who answered.
+    voice : float
+        Weight of the crew's most trusted agent: an answer of little trusted agents alone keeps
+        little certainty.
     """
-    count = total * total / squares
-    return float(np.log((count * weight / total + 0.5) / (count * (1.0 - weight / total) + 0.5)))
+    rest = max(total - weight, 0.0)
+    return float(np.log((weight + 0.5 * voice) / (rest + 0.5 * voice)))
 
 
 @kernel
@@ -51,31 +54,37 @@ def _bin_of(log_odds: float) -> int:
 
 
 @kernel
+def _count(codes: IntArray, weights: FloatArray, item: int, backers: IntArray) -> float:
+    """Count who gave each answer of an item; return the weight of all."""
+    backers[:] = 0
+    total = 0.0
+    for agent in range(codes.shape[1]):
+        if codes[item, agent] >= 0:
+            total += weights[agent]
+            backers[codes[item, agent]] += 1
+    return total
+
+
+@kernel
 def _leave_one_out(
     codes: IntArray, weights: FloatArray, sums: FloatArray, counts: FloatArray
 ) -> None:
     """Add to `counts` [bin, given or not] the answers of each agent among those of the others."""
-    n_agents = codes.shape[1]
+    n_agents, voice = codes.shape[1], weights.max()
     backers = np.zeros(sums.shape[1], np.int64)
     for item in range(codes.shape[0]):
-        total = squares = 0.0
-        backers[:] = 0
-        for agent in range(n_agents):
-            if codes[item, agent] >= 0:
-                total += weights[agent]
-                squares += weights[agent] ** 2
-                backers[codes[item, agent]] += 1
+        total = _count(codes, weights, item, backers)
         for agent in range(n_agents):
             own, mine = codes[item, agent], weights[agent]
             # Rounding must not make a voter of an agent that is alone.
             if own < 0 or mine <= 0.0 or total - mine <= 1e-12 * total:
                 continue
-            rest, rest_squares = total - mine, max(squares - mine * mine, 1e-300)
+            rest = total - mine
             for code in range(sums.shape[1]):
                 others = backers[code] - (1 if code == own else 0)
                 if others > 0:
                     weight = sums[item, code] - (mine if code == own else 0.0)
-                    odds = share_log_odds(min(max(weight, 0.0), rest), rest, rest_squares)
+                    odds = share_log_odds(max(weight, 0.0), rest, voice)
                     counts[_bin_of(odds), 1 if code == own else 0] += mine / total
 
 
@@ -84,18 +93,12 @@ def _against_key(
     codes: IntArray, weights: FloatArray, key: IntArray, sums: FloatArray, counts: FloatArray
 ) -> None:
     """Add to `counts` [bin, right or not] every answer of items whose right code is known."""
-    backers = np.zeros(sums.shape[1], np.int64)
+    voice, backers = weights.max(), np.zeros(sums.shape[1], np.int64)
     for item in range(codes.shape[0]):
-        total = squares = 0.0
-        backers[:] = 0
-        for agent in range(codes.shape[1]):
-            if codes[item, agent] >= 0:
-                total += weights[agent]
-                squares += weights[agent] ** 2
-                backers[codes[item, agent]] += 1
+        total = _count(codes, weights, item, backers)
         for code in range(sums.shape[1]):
-            if backers[code] > 0 and squares > 0.0:
-                odds = share_log_odds(min(sums[item, code], total), total, squares)
+            if backers[code] > 0 and total > 0.0:
+                odds = share_log_odds(sums[item, code], total, voice)
                 counts[_bin_of(odds), 1 if code == key[item] else 0] += 1.0
 
 
@@ -190,14 +193,13 @@ def posteriors(
         For each item, by code; what is missing to 1 is "none of them". Probabilities that would
         sum to more are scaled down.
     """
-    sums, count = tallies(codes, weights), voices(codes, weights)
-    total = np.where(count > 0.0, sums.sum(axis=1), 1.0)
-    shares = count[:, None] * sums / total[:, None]
-    rest = np.maximum(count[:, None] - shares, 0.0)
-    p = calibration(np.log((shares + 0.5) / (rest + 0.5)))
+    sums, half = tallies(codes, weights), 0.5 * max(float(weights.max()), 1e-300)
+    total = sums.sum(axis=1)
+    rest = np.maximum(total[:, None] - sums, 0.0)
+    p = calibration(np.log((sums + half) / (rest + half)))
     ends = distinct_counts(codes)
     # Nobody whose word counts for anything: as many chances as answers, and one for none of them.
-    p[count <= 0.0] = 1.0 / (ends[count <= 0.0, None] + 1.0)
+    p[total <= 0.0] = 1.0 / (ends[total <= 0.0, None] + 1.0)
     p *= np.arange(sums.shape[1]) < ends[:, None]
     p /= np.maximum(1.0, p.sum(axis=1))[:, None]
     return tuple(row[:end] for row, end in zip(p, ends, strict=True))

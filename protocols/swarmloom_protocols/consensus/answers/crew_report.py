@@ -172,10 +172,11 @@ def crew_report(
     right = None if key is None else ((verdicts == key) & (verdicts >= 0))
     rates = agreement(pair_sums(codes, chance_rates(codes)))
     return CrewReport(
-        *codes.shape,
+        len(codes),
+        codes.shape[1],
         effective_voters(codes, verdicts if key is None else key),
         _redundant(errors),
-        _clusters(shared_errors(codes)),
+        shared_errors(codes).cluster_members(),
         tuple(
             float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else np.nan
             for row in rates
@@ -225,12 +226,6 @@ def _redundant(errors: SharedErrors) -> tuple[RedundantPair, ...]:
     ]
     ranked = sorted(found, key=lambda pair: -pair.score)
     return tuple(ranked[: len(excess)])
-
-
-def _clusters(errors: SharedErrors) -> tuple[tuple[int, ...], ...]:
-    labels = errors.clusters()
-    members = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
-    return tuple(tuple(rows.tolist()) for rows in members if rows.size > 1)
 
 
 def _gain(codes: IntArray, key: IntArray, right: np.ndarray) -> EnsembleGain:

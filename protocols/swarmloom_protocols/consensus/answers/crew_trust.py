@@ -24,6 +24,7 @@ from swarmloom_protocols.consensus.answers.ballots import (
 )
 from swarmloom_protocols.consensus.answers.calibration import Calibration, ShareCounts
 from swarmloom_protocols.consensus.answers.probes import Probes
+from swarmloom_protocols.consensus.answers.shared_errors import SharedErrors
 from swarmloom_protocols.consensus.answers.trust_warnings import Evidence, warnings_of
 
 __all__ = ["CrewTrust"]
@@ -56,6 +57,7 @@ class CrewTrust:
         self._n_agents = whole("n_agents", n_agents, 1)
         self._rows = group_rows(groups, self._n_agents)
         self._counts = AgreementCounts.empty(int(self._rows.max()) + 1)
+        self._errors = SharedErrors.empty(int(self._rows.max()) + 1)
         self._shares = ShareCounts()
         self._right, self._asked = np.zeros((2, self._n_agents))
         self._doubted = 0
@@ -79,6 +81,7 @@ class CrewTrust:
         voiced = group_ballots(ballots(self._row(experts, answers)), self._rows)
         self._shares.add(voiced, self._current()[0])
         self._counts.add(voiced)
+        self._errors.add(voiced)
         self._trust = None
 
     def probe(self, expert: int, right: bool) -> None:
@@ -138,7 +141,10 @@ class CrewTrust:
         """Say what this trust does not hold against, a sentence each."""
         weights, rule = self._current()
         sizes = np.bincount(self._rows)
-        found = warnings_of(Evidence(self._counts.rates, weights, sizes, self._counts.items, rule))
+        counts, errors = self._counts, self._errors
+        found = warnings_of(
+            Evidence(counts.rates, weights, sizes, counts.items, rule, None, errors)
+        )
         if self._doubted:
             text = f"{self._doubted} graded item(s) with wrong keys suspected: agents agree on"
             found += (f"{text} another answer",)
@@ -150,6 +156,7 @@ class CrewTrust:
             "groups": self._rows.tolist(),
             "sums": self._counts.sums.tolist(),
             "items": self._counts.items,
+            "errors": self._errors.sums.tolist(),
             "right": self._right.tolist(),
             "asked": self._asked.tolist(),
             "doubted": self._doubted,
@@ -176,11 +183,13 @@ class CrewTrust:
     def _restore(self, state: dict[str, Any]) -> None:
         sums = _array(state["sums"], self._counts.sums.shape)
         self._counts = AgreementCounts(sums, whole("items", state["items"], 0))
+        self._errors = SharedErrors(_array(state["errors"], self._errors.sums.shape))
         self._right = _array(state["right"], (self._n_agents,))
         self._asked = _array(state["asked"], (self._n_agents,))
         self._doubted = whole("doubted", state["doubted"], 0)
-        tables = [_array(table, self._shares.graded.shape) for table in state["shares"]]
-        self._shares = ShareCounts(*tables, *map(float, state["share_items"]))
+        plain, graded = (_array(table, self._shares.graded.shape) for table in state["shares"])
+        items, graded_items = map(float, state["share_items"])
+        self._shares = ShareCounts(plain, graded, items, graded_items)
 
     def _row(
         self, experts: Sequence[int] | IntArray, answers: Sequence[int] | IntArray

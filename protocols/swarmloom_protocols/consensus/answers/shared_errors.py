@@ -10,7 +10,7 @@ from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.answers.ballots import distinct_counts
 
-__all__ = ["SharedErrors", "near_clones", "shared_errors"]
+__all__ = ["SharedErrors", "near_clones", "sampled_errors", "shared_errors"]
 
 # Both erred, alike, expected alike, its variance.
 N_SUMS = 4
@@ -22,6 +22,10 @@ PRIOR_CHANCE = 0.2
 PRIOR_ITEMS = 5.0
 CLONE_EXCESS = 0.5
 CLONE_DEVIATIONS = 3.0
+# In smaller crews, two who are right together where the rest errs look like copies.
+FEWEST_AGENTS = 5
+# Pairs times items that a warning is worth.
+MOST_WORK = 4_000_000
 
 
 @kernel
@@ -111,13 +115,28 @@ class SharedErrors:
     def clusters(self) -> IntArray:
         """Return a cluster of each agent: near-clones and their near-clones have the same.
 
-        Near-clones share half of their possible errors beyond chance, 3 deviations above it.
+        Near-clones share half of their possible errors beyond chance, 3 deviations above it. There
+        are none in crews of fewer than 5.
         """
+        if len(self.sums[0]) < FEWEST_AGENTS:
+            return np.arange(len(self.sums[0]))
         close = (self.excess > CLONE_EXCESS) & (self.deviations > CLONE_DEVIATIONS)
         labels = np.arange(len(close))
         for first, second in np.argwhere(np.triu(close, 1)):
             labels[labels == labels[second]] = labels[first]
         return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+    def cluster_members(self) -> tuple[tuple[int, ...], ...]:
+        """Return the rows of each cluster of two agents or more."""
+        labels = self.clusters()
+        members = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
+        return tuple(tuple(rows.tolist()) for rows in members if rows.size > 1)
+
+
+def sampled_errors(codes: IntArray) -> SharedErrors:
+    """Return `shared_errors` of all items, or of evenly spaced ones where the work is much."""
+    step = max(1, codes.size * codes.shape[1] // MOST_WORK)
+    return shared_errors(np.ascontiguousarray(codes[::step]))
 
 
 def shared_errors(codes: IntArray, right: IntArray | None = None) -> SharedErrors:

@@ -205,13 +205,10 @@ class Stopper:
         prices = np.array([self._price(one) for one in plan])
         weights = self._voices[self._rows[plan]]
         voiced = group_ballots(compact(self._answers)[0], self._rows)
-        heard = self._voices[voiced[0] >= 0]
         sums = tallies(voiced, self._voices)[0, : int(voiced.max(initial=-1)) + 1]
         line = (self._calibration.intercept, self._calibration.slope)
-        return float(
-            best_gain(sums, float((heard**2).sum()), weights, prices / self._value, *line)
-            * self._value
-        )
+        voice = float(self._voices.max())
+        return self._value * best_gain(sums, voice, weights, prices / self._value, *line)
 
     def _price(self, agent: int) -> float:
         return float(self._prices[agent]) if self._priced else 0.0

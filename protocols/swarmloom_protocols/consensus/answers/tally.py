@@ -8,7 +8,7 @@ from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.answers.ballots import distinct_counts
 
-__all__ = ["leaders", "tallies", "voices"]
+__all__ = ["leaders", "tallies"]
 
 
 def tallies(codes: IntArray, weights: FloatArray) -> FloatArray:
@@ -46,13 +46,3 @@ def leaders(codes: IntArray, sums: FloatArray) -> IntArray:
     weight 0 alone is still an answer.
     """
     return np.where(distinct_counts(codes) > 0, sums.argmax(axis=1), -1)
-
-
-def voices(codes: IntArray, weights: FloatArray) -> FloatArray:
-    """Return the number of equal voices that each item's weights are worth, float64 (items,).
-
-    (Σ w)² / Σ w² over those who answered (Kish 1965); 0 where nobody of any weight did.
-    """
-    given = (codes >= 0).astype(np.float64)
-    total, squares = given @ weights, given @ weights**2
-    return np.divide(total**2, squares, out=np.zeros(len(codes)), where=squares > 0.0)

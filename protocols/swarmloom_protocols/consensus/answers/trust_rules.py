@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "POWER",
@@ -61,10 +61,16 @@ def agreement_trust(rates: FloatArray, power: float = POWER) -> FloatArray:
         weights = normalised(_mean_agreement(filled, known, weights) ** power)
         if np.abs(weights - before).max() < CLOSE:
             break
-    return _with_strangers(weights, known.any(axis=1))
+    return _with_strangers(weights, _met(known))
 
 
-def _medians(rates: FloatArray, known: np.ndarray) -> FloatArray:
+def _met(known: BoolArray) -> BoolArray:
+    """Tell who shares an item with anybody."""
+    met: BoolArray = known.any(axis=1)
+    return met
+
+
+def _medians(rates: FloatArray, known: BoolArray) -> FloatArray:
     return np.array(
         [
             np.median(row[is_known]) if is_known.any() else 0.0
@@ -73,14 +79,14 @@ def _medians(rates: FloatArray, known: np.ndarray) -> FloatArray:
     )
 
 
-def _mean_agreement(filled: FloatArray, known: np.ndarray, weights: FloatArray) -> FloatArray:
+def _mean_agreement(filled: FloatArray, known: BoolArray, weights: FloatArray) -> FloatArray:
     """Return each agent's mean agreement with the others, weighted by their trust, from 0."""
     total = known @ weights
     mean = np.divide(filled @ weights, total, out=np.zeros_like(total), where=total > 0.0)
     return np.clip(mean, 0.0, None)
 
 
-def _with_strangers(weights: FloatArray, met: np.ndarray) -> FloatArray:
+def _with_strangers(weights: FloatArray, met: BoolArray) -> FloatArray:
     """Give those who met nobody the median weight of those who did."""
     if not met.any():
         return normalised(np.zeros(weights.size))
@@ -98,7 +104,7 @@ def degree_trust(rates: FloatArray, power: float = POWER) -> FloatArray:
     """
     known = ~np.isnan(rates)
     powers = np.where(known, np.clip(np.nan_to_num(rates), 0.0, None), 0.0) ** power
-    return _with_strangers(normalised(powers.sum(axis=1)), known.any(axis=1))
+    return _with_strangers(normalised(powers.sum(axis=1)), _met(known))
 
 
 def consensus_trust(codes: IntArray, power: float = POWER) -> FloatArray:
@@ -182,7 +188,7 @@ def accuracy_power(right: FloatArray, asked: FloatArray, power: float = POWER) -
 
 
 def extended(
-    weights: FloatArray, tested: np.ndarray, rates: FloatArray, power: float = POWER
+    weights: FloatArray, tested: BoolArray, rates: FloatArray, power: float = POWER
 ) -> FloatArray:
     """Extend trust from agents with known answers to those without.
 

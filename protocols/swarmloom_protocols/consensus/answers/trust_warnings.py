@@ -9,6 +9,7 @@ import numpy as np
 
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.answers.probes import Probes
+from swarmloom_protocols.consensus.answers.shared_errors import SharedErrors
 
 __all__ = ["Evidence", "warnings_of"]
 
@@ -39,8 +40,8 @@ class Evidence:
         Which rule gave the weights.
     probes : Probes or None
         Known answers of the agents.
-    codes : ndarray of int64, shape (items, voices), or None
-        Answers of the voices, where they are kept.
+    errors : SharedErrors or None
+        Errors that pairs of voices share.
     """
 
     rates: FloatArray
@@ -49,12 +50,12 @@ class Evidence:
     n_items: float
     rule: str
     probes: Probes | None = None
-    codes: IntArray | None = None
+    errors: SharedErrors | None = None
 
 
 def warnings_of(evidence: Evidence) -> tuple[str, ...]:
     """Return a sentence for each reason to doubt."""
-    found = [*_few(evidence), *_grouped(evidence), *_doubted_keys(evidence)]
+    found = [*_few(evidence), *_grouped(evidence), *_clones(evidence), *_doubted_keys(evidence)]
     if evidence.rule in LABEL_FREE:
         found += [*_low_agreement(evidence)]
     return tuple(found)
@@ -80,6 +81,13 @@ def _grouped(evidence: Evidence) -> Iterator[str]:
             f"one voice holds {evidence.weights.max():.0%} of the trust:"
             " the verdict is its answer wherever it answers"
         )
+
+
+def _clones(evidence: Evidence) -> Iterator[str]:
+    clusters = evidence.errors.cluster_members() if evidence.errors is not None else ()
+    if clusters:
+        named = "; ".join(", ".join(map(str, members)) for members in clusters)
+        yield f"voices that answer like copies ({named}): if they share a model, group them"
 
 
 def _doubted_keys(evidence: Evidence) -> Iterator[str]:
