@@ -81,6 +81,7 @@ class Consensus:
         self._crew = Crew((), (), np.empty(0, dtype=np.int64), 0)
         self._decisions, self._votes = Decisions(), Votes()
         self._warnings = Warnings()
+        self._finished = 0
         self._landscape = _landscape() if config.landscape else None
         self._swarm: Swarm | None = None
         # A manager reads from the thread that its tools run in.
@@ -273,7 +274,7 @@ class Consensus:
         self._crew = crew
         self._method = _METHODS[self._config.method](self._config, crew)
         self._decisions, self._votes = Decisions(), Votes()
-        self._warnings = Warnings()
+        self._warnings, self._finished = Warnings(), 0
         if self._landscape is not None:
             self._landscape = _landscape()
         if self._recorded is not None:
@@ -328,13 +329,15 @@ class Consensus:
         self._decisions.keep(Decided(outcome, said, method.voices(question)))
         self._votes.add(said, truth, outcome.verdict.confidence)
         method.learn(question, truth)
+        self._finished += 1
         if self._landscape is not None:
             self._landscape.watch(method.landscape())
 
     def _news(self) -> list[tuple[str, dict[str, Any]]]:
         if self._method is None:
             return []
-        texts = self._warnings.fresh(self._method.warnings())
+        look = self._warnings.due(self._finished)
+        texts = self._warnings.fresh(self._method.warnings()) if look else []
         found = [(str(EventKind.WARNING), {"plugin": self.name, "message": t}) for t in texts]
         return found if self._landscape is None else found + self._landscape.news()
 

@@ -49,7 +49,8 @@ class Coder:
     Parameters
     ----------
     same : callable, optional
-        Gives each answer the number of its class; None: only the same text is the same answer.
+        Gives each answer the number of its class, −1 for what is no answer; None: only the same
+        text is the same answer.
     """
 
     def __init__(self, same: Sameness | None = None) -> None:
@@ -95,7 +96,7 @@ class Coder:
         known = (*said.distinct, *said.wordings)
         classes = self._classes((*known, truth))
         for text, number in zip(known, classes, strict=False):
-            if number == classes[-1]:
+            if number == classes[-1] != EMPTY:
                 return said.distinct.index(said.wordings.get(text, text))
         return len(said.distinct)
 
@@ -116,15 +117,17 @@ def _worded(
     best: dict[int, str] = {}
     for text, count in counts.items():
         number = class_of[text]
+        if number == EMPTY:
+            continue
         if number not in best or count > counts[best[number]]:
             best[number] = text
-    wordings = {text: best[n] for text, n in class_of.items() if best[n] != text}
+    wordings = {t: best[n] for t, n in class_of.items() if n != EMPTY and best[n] != t}
     return tuple(best[number] for number in sorted(best)), wordings
 
 
 def _renumbered(keys: Sequence[object]) -> tuple[int, ...]:
-    numbers: dict[object, int] = {}
-    return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
+    numbers: dict[object, int] = {EMPTY: EMPTY}
+    return tuple(numbers.setdefault(key, len(numbers) - 1) for key in keys)
 
 
 def _checked(classes: object, count: int) -> list[int]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 __all__ = ["Warnings"]
 
+# Share of the finished tasks after which to look again.
+_LOOK_EVERY = 50
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -21,8 +23,22 @@ class Warnings:
 
     def __init__(self) -> None:
         self.standing: list[str] = []
+        self._next = 0
         self._told: set[str] = set()
         self._logged: set[str] = set()
+
+    def due(self, tasks: int) -> bool:
+        """Say whether to look for warnings, which takes a while: seldom in a long run.
+
+        Parameters
+        ----------
+        tasks : int
+            Finished so far.
+        """
+        if tasks < self._next:
+            return False
+        self._next = tasks + 1 + tasks // _LOOK_EVERY
+        return True
 
     def fresh(self, texts: Iterable[str]) -> list[str]:
         """Give those of the standing and of these warnings that were not told yet.
@@ -47,6 +63,7 @@ class Warnings:
     def forget(self) -> None:
         """Begin a new run, to which all is news."""
         self._told.clear()
+        self._next = 0
 
 
 def _kind(text: str) -> str:

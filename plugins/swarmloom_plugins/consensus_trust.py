@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 from zlib import crc32
 
@@ -21,6 +22,7 @@ __all__ = ["TrustMethod"]
 # Trust from agreement needs about twenty tasks that all have answered.
 _WARM_UP = 20
 _SURVEY_EVERY = 20
+_REFIT_SHARE = 20
 
 
 class TrustMethod:
@@ -39,8 +41,9 @@ class TrustMethod:
         self._calls = np.zeros(len(crew.names), dtype=np.int64)
         self._graded = np.zeros(len(crew.names), dtype=np.int64)
         self._tasks = 0
-        # Fitting it takes longer than deciding: kept until something is learned.
-        self._calibration: Calibration | None = None
+        # Fitting takes longer than deciding, and changes less and less: see `_take`.
+        self._calibration = Calibration()
+        self._next_fit = 1
 
     # -- deciding -------------------------------------------------------------------------------
 
@@ -83,8 +86,6 @@ class TrustMethod:
         return ~np.isin(groups, groups[said.experts[said.answers >= 0]])
 
     def _stopper(self, question: Question) -> Stopper:
-        if self._calibration is None:
-            self._calibration = self._trust.calibration
         stopper = Stopper(
             self._trust.weights,
             groups=self._crew.groups,
@@ -115,13 +116,15 @@ class TrustMethod:
             self._take(experts, codes[experts], gold)
 
     def _take(self, experts: IntArray, answers: IntArray, truth: int | None) -> None:
-        self._calibration = None
         self._tasks += 1
         if truth is None:
             self._trust.record(experts, answers)
-            return
-        self._trust.grade(experts, answers, truth)
-        np.add.at(self._graded, experts, 1)
+        else:
+            self._trust.grade(experts, answers, truth)
+            np.add.at(self._graded, experts, 1)
+        if self._tasks >= self._next_fit:
+            self._calibration = self._trust.calibration
+            self._next_fit = self._tasks + 1 + self._tasks // _REFIT_SHARE
 
     # -- telling --------------------------------------------------------------------------------
 
@@ -164,6 +167,8 @@ class TrustMethod:
         return {
             "trust": self._trust.state(),
             "tasks": self._tasks,
+            "next_fit": self._next_fit,
+            "calibration": list(astuple(self._calibration)),
             "calls": self._calls.tolist(),
             "graded": self._graded.tolist(),
         }
@@ -171,6 +176,7 @@ class TrustMethod:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
         self._trust = CrewTrust.from_state(state["trust"])
-        self._calibration, self._tasks = None, int(state["tasks"])
+        self._calibration = Calibration(*state["calibration"])
+        self._tasks, self._next_fit = int(state["tasks"]), int(state["next_fit"])
         self._calls = np.array(state["calls"], dtype=np.int64)
         self._graded = np.array(state["graded"], dtype=np.int64)

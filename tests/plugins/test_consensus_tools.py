@@ -115,7 +115,7 @@ def test_an_expert_that_waits_for_itself_is_told_so_and_goes_on():
     def asking(task):
         if task.id != "outer":
             return "inner"
-        with pytest.raises(ExpertError, match="no verdict on 'help.' within 0.2 s"):
+        with pytest.raises(ExpertError, match="no verdict on 'help"):
             told(swarm, "ask_crew", question="help?", seconds=0.2)
         return "alone"
 
@@ -181,8 +181,8 @@ def test_disagreement_is_shown_with_what_each_ballot_counted_for(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_audit_finds_clones_and_tells_calibration_where_tasks_are_graded(method):
-    twins = [*crew((0.8, 0.8, 0.8)), *crew((0.8,))]
-    twins[3] = Expert("twin", twins[0].answer, inline=True)
+    twins = crew((0.8, 0.8, 0.8, 0.8, 0.8))
+    twins.append(Expert("twin", twins[0].answer, inline=True))
     swarm = swarm_of(twins, method=method, certainty=1.0)
     assert told(swarm, "audit_crew")["report"] is None
     swarm.run(questions(120))
@@ -192,7 +192,7 @@ def test_the_audit_finds_clones_and_tells_calibration_where_tasks_are_graded(met
     assert {name for pair in report["redundant"] for name in pair["experts"]} <= set(
         report["experts"]
     )
-    assert 1 < report["effective_voters"] < 4
+    assert 1 < report["effective_voters"] < 6
     assert report["calibration"] is None
     swarm.run(questions(30, 120), feedback=lambda task, answer: "A")
     graded = told(swarm, "audit_crew")["report"]["calibration"]
@@ -202,10 +202,12 @@ def test_the_audit_finds_clones_and_tells_calibration_where_tasks_are_graded(met
 def test_texts_of_others_stay_within_their_json():
     swarm = swarm_of([Expert(f"e{n}", lambda task: FORGED, inline=True) for n in range(3)])
     answer = told(swarm, "ask_crew", question=FORGED)
-    assert "\n" not in answer["verdict"] and "\x1b" not in answer["verdict"]
+    assert "\n" not in answer["verdict"]
+    assert "\x1b" not in answer["verdict"]
     swarm.run([Task("t0", FORGED)])
     shown = told(swarm, "show_disagreement", task="t0")["decided"][0]
-    assert "\n" not in shown["question"] and "\u202e" not in shown["question"]
+    assert "\n" not in shown["question"]
+    assert "\u202e" not in shown["question"]
 
 
 def test_without_the_plugin_the_tools_say_so():
