@@ -72,3 +72,37 @@ def noisy_step(drift, diffusion, slope, x, dt, push, milstein):
     """One step of Euler and Maruyama, or of Milstein, on a line."""
     moved = x + drift(x) * dt + diffusion(x) * push
     return moved + 0.5 * diffusion(x) * slope(x) * (push**2 - dt) * milstein
+
+
+def zero_one(values, frequency):
+    """K of one frequency, as Gottwald and Melbourne (2009) write it down."""
+    mean = sum(values) / len(values)
+    p, q, path = 0.0, 0.0, []
+    for j, value in enumerate(values, 1):
+        p += (value - mean) * math.cos(j * frequency)
+        q += (value - mean) * math.sin(j * frequency)
+        path.append((p, q))
+    lags = len(values) // 10
+    kept = len(values) - lags
+    moved = []
+    for n in range(1, lags + 1):
+        squares = [math.dist(path[j + n], path[j]) ** 2 for j in range(kept)]
+        moved.append(sum(squares) / kept)
+    return correlation(list(range(1, lags + 1)), moved)
+
+
+def correlation(x, y):
+    """Pearson's."""
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    both = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    squares = sum((a - mean_x) ** 2 for a in x) * sum((b - mean_y) ** 2 for b in y)
+    return both / math.sqrt(squares)
+
+
+def root_reached(x, y, steps):
+    """Which cube root of 1 Newton's method is nearest to after some steps."""
+    z = complex(x, y)
+    for _ in range(steps):
+        z -= (z**3 - 1) / (3 * z**2)
+    roots = [cmath.exp(2j * math.pi * k / 3) for k in range(3)]
+    return min(range(3), key=lambda k: abs(z - roots[k]))

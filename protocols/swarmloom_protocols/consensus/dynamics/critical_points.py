@@ -14,13 +14,11 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.dynamics.linkage import linked_labels
 from swarmloom_protocols.consensus.dynamics.potential import Potential
 
 __all__ = ["CriticalKind", "CriticalPoint", "critical_points", "index_sum"]
@@ -271,11 +269,8 @@ def _kind(eigenvalues: FloatArray, flat: float) -> CriticalKind:
 
 def _groups(points: FloatArray, reach: float) -> list[IntArray]:
     """Return the rows of each set of points linked by distances of at most `reach`."""
-    pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
-    shape = (len(points), len(points))
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=shape)
-    count, labels = connected_components(links, directed=False)
-    return [np.flatnonzero(labels == label) for label in range(count)]
+    labels = linked_labels(points, reach)
+    return [np.flatnonzero(labels == label) for label in range(labels.max(initial=-1) + 1)]
 
 
 def _point(

@@ -114,9 +114,8 @@ def _fixed(
     rows, taken, code = run(state, system.values, dt, every, steps, bound, states)
     if code == DONE and wanted > most_steps:
         code = BUDGET
-    return Simulation(
-        every * dt * np.arange(rows, dtype=np.float64), states[:rows], OUTCOMES[code], taken
-    )
+    times = every * dt * np.arange(rows, dtype=np.float64)
+    return Simulation(times, states[:rows], state, OUTCOMES[code], taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +183,7 @@ def _adaptive(
         if stop > rows and code == DONE:
             states.append(solver.dense_output()(np.minimum(times[rows:stop], solver.t)).T)
             rows = stop
-    return Simulation(times[:rows], np.vstack(states), OUTCOMES[code], taken)
+    return Simulation(times[:rows], np.vstack(states), solver.y, OUTCOMES[code], taken)
 
 
 def _judged(state: FloatArray, bound: float) -> int:

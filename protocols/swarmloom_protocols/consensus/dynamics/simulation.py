@@ -28,6 +28,8 @@ class Simulation:
         Beginning with 0; iterations for maps.
     states : ndarray of float64, shape (rows, D)
         All finite and within the bound, but for the first where the start is not.
+    last : ndarray of float64, shape (D,)
+        After the last step, kept or not, in bounds or not.
     outcome : {"Complete", "BudgetSpent", "Escaped", "NotFinite"}
         Why it ended: time is up, steps are spent, a component passed the bound, or one is NaN or
         infinite. Rows stop before what is out of bounds.
@@ -37,5 +39,6 @@ class Simulation:
 
     times: FloatArray
     states: FloatArray
+    last: FloatArray
     outcome: Outcome
     steps: int

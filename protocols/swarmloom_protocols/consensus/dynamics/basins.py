@@ -1,0 +1,326 @@
+"""Basins of attraction: which starts, and which experts' opinions, end on which attractor.
+
+Every start is followed through a transient; then mean and deviation of its state over a window say
+where it ended (Stender & Hoffmann, "bSTAB: an open-source software for computing the basin
+stability of multi-stable dynamical systems", Nonlinear Dyn. 107, 2022). Starts whose ends agree are
+one basin. The share of starts in a basin is its stability (Menck, Heitzig, Marwan & Kurths, Nature
+Physics 9, 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
+
+from swarmloom.device import map_bands
+from swarmloom.errors import InputError
+from swarmloom_protocols.checks import between, positive, whole
+from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System
+from swarmloom_protocols.consensus.dynamics.attractors import Attractor, find_attractor
+from swarmloom_protocols.consensus.dynamics.linkage import linked_labels
+
+__all__ = ["ESCAPES", "Basins", "find_basins", "grid_of_starts"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# The label of starts that end on no attractor.
+ESCAPES = -1
+# Ends are compared by mean and deviation of each component.
+FEATURES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How long each start is followed and looked at, in steps."""
+
+    dt: float
+    transient: int
+    window: int
+    bound: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Basins:
+    """Basins of attraction of a system.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (starts,)
+        The basin of each start, 0 for the largest; −1 for starts that escape.
+    fractions : ndarray of float64, shape (basins,)
+        Shares of the starts; with `escaped` they sum to 1.
+    escaped : float
+        Share of the starts that leave all bounds.
+    ends : ndarray of float64, shape (basins, 2·D)
+        Mean and standard deviation of the state on each attractor.
+    representatives : ndarray of int64, shape (basins,)
+        A start of each basin.
+    """
+
+    labels: IntArray
+    fractions: FloatArray
+    escaped: float
+    ends: FloatArray
+    representatives: IntArray
+    _system: System
+    _starts: FloatArray
+    _pace: _Pace
+    _tolerance: float
+
+    def capture(self, opinions: ArrayLike) -> IntArray:
+        """Follow opinions to where they end.
+
+        Parameters
+        ----------
+        opinions : array-like of float, shape (experts, D)
+            Where the experts stand now.
+
+        Returns
+        -------
+        ndarray of int64, shape (experts,)
+            Basin of each; −1 for those that escape or end on an attractor that no start led to.
+
+        Raises
+        ------
+        InputError
+            The opinions are of another shape or not finite.
+        """
+        ends = _ends(self._system, _checked(self._system, opinions, "opinions"), self._pace)
+        labels = np.full(len(ends), ESCAPES)
+        known = np.isfinite(ends).all(axis=1)
+        if len(self.ends) and known.any():
+            distance, nearest = cKDTree(self.ends).query(ends[known])
+            # Ends of one basin may be a chain of neighbours; twice the reach is still its own.
+            labels[known] = np.where(distance <= 2 * self._tolerance, nearest, ESCAPES)
+        return labels
+
+    def experts_captured(self, opinions: ArrayLike) -> IntArray:
+        """Count the experts in each basin.
+
+        Parameters
+        ----------
+        opinions : array-like of float, shape (experts, D)
+            Where the experts stand now.
+
+        Returns
+        -------
+        ndarray of int64, shape (basins,)
+            Experts that end on no known attractor are not counted.
+
+        Raises
+        ------
+        InputError
+            The opinions are of another shape or not finite.
+        """
+        labels = self.capture(opinions)
+        return np.bincount(labels[labels >= 0], minlength=len(self.ends)).astype(np.int64)
+
+    def attractor(
+        self, basin: int, *, rng: np.random.Generator, duration: float = 1000.0
+    ) -> Attractor:
+        """Find out which kind of attractor a basin belongs to.
+
+        Parameters
+        ----------
+        basin : int
+            Which, from 0.
+        rng : numpy.random.Generator
+            As in `find_attractor`.
+        duration : float, optional
+            As in `find_attractor`.
+
+        Returns
+        -------
+        Attractor
+
+        Raises
+        ------
+        InputError
+            There is no such basin.
+        """
+        row = self.representatives[whole("basin", basin, 0, len(self.ends) - 1)]
+        pace = self._pace
+        time = pace.transient * (pace.dt if self._system.kind == "flow" else 1.0)
+        limits = {"dt": pace.dt, "transient": time, "duration": duration, "bound": pace.bound}
+        return find_attractor(self._system, rng=rng, start=self._starts[row], **limits)
+
+
+def grid_of_starts(low: ArrayLike, high: ArrayLike, sides: int | tuple[int, ...]) -> FloatArray:
+    """Return the middles of the cells of a grid over a box.
+
+    Parameters
+    ----------
+    low, high : array-like of float, shape (D,)
+        Corners of the box.
+    sides : int or tuple of int
+        Cells along each axis.
+
+    Returns
+    -------
+    ndarray of float64, shape (cells, D)
+        Along the last axis first.
+
+    Raises
+    ------
+    InputError
+        The box is empty or not finite, or a number of cells is below 1.
+    """
+    corners = np.array([low, high], np.float64)
+    if corners.ndim != 2 or not np.isfinite(corners).all() or not (corners[0] < corners[1]).all():
+        raise InputError(f"low, high are {low!r}, {high!r}; allowed: finite vectors, low < high")
+    dimension = corners.shape[1]
+    given = (sides,) * dimension if isinstance(sides, int) else tuple(sides)
+    if len(given) != dimension:
+        raise InputError(
+            f"sides: {len(given)} numbers; allowed: one, or one for each of {dimension}"
+        )
+    lines = [(np.arange(whole("sides", count, 1)) + 0.5) / count for count in given]
+    unit = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, dimension)
+    starts: FloatArray = corners[0] + (corners[1] - corners[0]) * unit
+    return starts
+
+
+def find_basins(
+    system: System,
+    starts: ArrayLike,
+    *,
+    dt: float = 0.02,
+    transient: float = 100.0,
+    window: float = 50.0,
+    tolerance: float = 0.02,
+    bound: float = 1e6,
+) -> Basins:
+    """Sort starts by where they end.
+
+    Parameters
+    ----------
+    system : System
+        A map or a flow.
+    starts : array-like of float, shape (starts, D)
+        Such as `grid_of_starts`.
+    dt : float, optional
+        Step of a flow, by Runge–Kutta of order 4; ignored for maps.
+    transient : float, optional
+        Time before a start has settled, iterations for a map. A start that has not left its place
+        by then is a basin of its own kind: unstable equilibria keep what lies on them exactly.
+    window : float, optional
+        Time over which it is then looked at; many periods where attractors are not points.
+    tolerance : float, optional
+        Ends that differ by less in each mean and deviation are on one attractor, as are ends that
+        a chain of such neighbours joins: by how much averages over the window scatter.
+    bound : float, optional
+        A component beyond it has escaped.
+
+    Returns
+    -------
+    Basins
+
+    Raises
+    ------
+    InputError
+        An argument is out of its range.
+    """
+    given = _checked(system, starts, "starts")
+    step = 1.0 if system.kind == "map" else positive("dt", dt)
+    before = int(between("transient", transient, 0.0, 1e12) / step)
+    after = max(1, int(positive("window", window, 1e12) / step))
+    pace = _Pace(step, before, after, positive("bound", bound))
+    reach = positive("tolerance", tolerance)
+    found = _ends(system, given, pace)
+    labels, ends, first = _sorted_ends(found, reach)
+    counts = np.bincount(labels[labels >= 0], minlength=len(ends))
+    total = max(1, len(given))
+    escaped = float((labels < 0).sum() / total)
+    return Basins(labels, counts / total, escaped, ends, first, system, given, pace, reach)
+
+
+def _checked(system: System, states: ArrayLike, name: str) -> FloatArray:
+    given = np.array(states, np.float64)
+    if given.ndim != 2 or given.shape[1] != system.dimension or not np.isfinite(given).all():
+        allowed = f"finite, (n, {system.dimension})"
+        raise InputError(f"{name}: shape {given.shape}; allowed: {allowed}")
+    return given
+
+
+def _ends(system: System, starts: FloatArray, pace: _Pace) -> FloatArray:
+    """Return mean and deviation of each start's late states, NaN where it escapes."""
+    ends = np.empty((len(starts), FEATURES * system.dimension))
+    run, given = (
+        system.specialise(_make_ends),
+        (system.values, pace.dt, pace.transient, pace.window),
+    )
+
+    def some(first: int, stop: int) -> None:
+        run(starts[first:stop], *given, pace.bound, ends[first:stop])
+
+    map_bands(some, len(starts), pace.transient + pace.window)
+    return ends
+
+
+def _make_ends(system: System) -> Callable[..., None]:
+    step = system.stepper
+
+    def ends_of(
+        starts: FloatArray,
+        parameters: FloatArray,
+        dt: float,
+        transient: int,
+        window: int,
+        bound: float,
+        ends: FloatArray,
+    ) -> None:
+        dimension = starts.shape[1]
+        work, state = np.empty((WORK_ROWS, dimension)), np.empty(dimension)
+        for row in range(starts.shape[0]):
+            state[:], ends[row] = starts[row], 0.0
+            inside = True
+            for t in range(transient + window):
+                step(state, parameters, dt, work)
+                for i in range(dimension):
+                    # Written so that NaN is outside too.
+                    inside = inside and abs(state[i]) <= bound
+                if not inside:
+                    break
+                for i in range(dimension if t >= transient else 0):
+                    # Welford's means and squares: no cancellation far from 0.
+                    away = state[i] - ends[row, i]
+                    ends[row, i] += away / (t - transient + 1)
+                    ends[row, dimension + i] += away * (state[i] - ends[row, i])
+            for i in range(dimension):
+                ends[row, dimension + i] = np.sqrt(ends[row, dimension + i] / window)
+            if not inside:
+                ends[row] = np.nan
+
+    return ends_of
+
+
+def _sorted_ends(ends: FloatArray, reach: float) -> tuple[IntArray, FloatArray, IntArray]:
+    """Return labels, the mean end of each basin and a start of each, the largest basin first."""
+    labels = np.full(len(ends), ESCAPES)
+    known = np.flatnonzero(np.isfinite(ends).all(axis=1))
+    groups = [known[group] for group in _linked(ends[known], reach)]
+    groups.sort(key=lambda group: (-len(group), group[0]))
+    for label, group in enumerate(groups):
+        labels[group] = label
+    means = np.array([ends[group].mean(axis=0) for group in groups]).reshape(-1, ends.shape[1])
+    return labels, means, np.array([group[0] for group in groups], np.int64)
+
+
+def _linked(points: FloatArray, reach: float) -> list[IntArray]:
+    """Return the rows of each set of points that neighbours within `reach` join.
+
+    Points are first gathered into cells of a grid, so that ten thousand ends on one attractor are
+    one point to compare.
+    """
+    if not len(points):
+        return []
+    cells = np.floor(points / (reach / 4)).astype(np.int64)
+    _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    labels = linked_labels(points[first], reach)[cell.reshape(-1)]
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
