@@ -1,0 +1,1 @@
+"""Models of how opinions move, the clusters they form, and the shape of landscapes."""

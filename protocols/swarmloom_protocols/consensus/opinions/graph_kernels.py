@@ -1,0 +1,199 @@
+"""Opinions on a graph: bounded confidence, meetings of two, and copying."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarmloom.jit import kernel
+from swarmloom.random_streams32 import Word32, words32
+
+__all__ = ["copy_sweep", "graph_means", "pair_sweep"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int32]
+
+HALF = np.uint64(32)
+UNIT = 2.0**-32
+# Random words of so many meetings are made at once, which compilers turn into vector instructions.
+TOGETHER = 256
+
+
+@kernel
+def _distance2(values: FloatArray, i: int, j: int) -> float:
+    total = 0.0
+    for axis in range(values.shape[1]):
+        away = values[i, axis] - values[j, axis]
+        total += away * away
+    return total
+
+
+@kernel
+def graph_means(
+    values: FloatArray,
+    radii: FloatArray,
+    confidence: FloatArray,
+    indptr: IntArray,
+    indices: IntArray,
+    weights: FloatArray,
+    own: float,
+    first: int,
+    end: int,
+    means: FloatArray,
+) -> None:
+    """Write the means of the neighbours within reach, rows `first` to `end`.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n, D)
+        Opinions.
+    radii, confidence : ndarray of float64, shape (n,)
+        How far each listens, and how much each counts.
+    indptr, indices, weights : ndarray
+        The graph in CSR form: whom each listens to.
+    own : float
+        Weight of the own opinion, 1 or 0.
+    first, end : int
+        Which rows.
+    means : ndarray of float64, shape (n, D)
+        Written from `first` to `end`; who hears nobody keeps their opinion.
+    """
+    for i in range(first, end):
+        reach = radii[i] * radii[i]
+        count = own * confidence[i]
+        for axis in range(values.shape[1]):
+            means[i, axis] = count * values[i, axis]
+        for k in range(indptr[i], indptr[i + 1]):
+            j = indices[k]
+            if _distance2(values, i, j) <= reach:
+                weight = weights[k] * confidence[j]
+                count += weight
+                for axis in range(values.shape[1]):
+                    means[i, axis] += weight * values[j, axis]
+        for axis in range(values.shape[1]):
+            means[i, axis] = means[i, axis] / count if count > 0.0 else values[i, axis]
+
+
+@kernel
+def _below(word: Word32, limit: int) -> int:
+    """Return a whole number below a limit from 32 random bits; its bias is limit/2³² at most."""
+    return int((np.uint64(word) * np.uint64(limit)) >> HALF)
+
+
+@kernel
+def _draw(seed: Word32, sweep: Word32, first: int, words: NDArray[np.uint32]) -> None:
+    for k in range(words.shape[1]):
+        words[0, k], words[1, k] = words32(seed, sweep, first + k)
+
+
+@kernel
+def _meet(
+    values: FloatArray, radii: FloatArray, confidence: FloatArray, rate: float, i: int, j: int
+) -> float:
+    """Move two opinions towards each other; return how far one moved along an axis at most."""
+    distance2 = _distance2(values, i, j)
+    both = 2.0 * rate / (confidence[i] + confidence[j])
+    to_j = both * confidence[j] if distance2 <= radii[i] * radii[i] else 0.0
+    to_i = both * confidence[i] if distance2 <= radii[j] * radii[j] else 0.0
+    moved = 0.0
+    for axis in range(values.shape[1]):
+        away = values[j, axis] - values[i, axis]
+        values[i, axis] += to_j * away
+        values[j, axis] -= to_i * away
+        moved = max(moved, max(to_i, to_j) * abs(away))
+    return moved
+
+
+@kernel
+def pair_sweep(
+    values: FloatArray,
+    radii: FloatArray,
+    confidence: FloatArray,
+    rate: float,
+    indptr: IntArray,
+    indices: IntArray,
+    seed: Word32,
+    sweep: Word32,
+) -> float:
+    """Let n times somebody meet a random neighbour, one after the other; opinions move in place.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n, D)
+        Opinions, overwritten.
+    radii, confidence : ndarray of float64, shape (n,)
+        How far each listens, and how much each counts.
+    rate : float
+        Share of the way that each goes, up to ½ for equal confidence.
+    indptr, indices : ndarray of int32
+        The graph in CSR form; of size 0 for everybody with everybody.
+    seed, sweep : uint32
+        Key and stream of the random numbers.
+
+    Returns
+    -------
+    float
+        How far an opinion moved along an axis in one meeting at most.
+    """
+    n, moved = values.shape[0], 0.0
+    words = np.empty((2, TOGETHER), np.uint32)
+    for start in range(0, n, TOGETHER):
+        _draw(seed, sweep, start, words)
+        for k in range(min(TOGETHER, n - start)):
+            i = _below(words[0, k], n)
+            if indptr.size:
+                j = indices[indptr[i] + _below(words[1, k], indptr[i + 1] - indptr[i])]
+            else:
+                j = _below(words[1, k], n - 1)
+                j += j >= i
+            moved = max(moved, _meet(values, radii, confidence, rate, i, j))
+    return moved
+
+
+@kernel
+def _drawn_by_weight(cumulated: FloatArray, first: int, end: int, share: float) -> int:
+    """Return which entry holds a share of the weight that is cumulated from `first` to `end`."""
+    target, end = share * cumulated[end - 1], end - 1
+    while first < end:
+        middle = (first + end) // 2
+        if cumulated[middle] > target:
+            end = middle
+        else:
+            first = middle + 1
+    return first
+
+
+@kernel
+def copy_sweep(
+    values: FloatArray,
+    indptr: IntArray,
+    indices: IntArray,
+    cumulated: FloatArray,
+    seed: Word32,
+    sweep: Word32,
+) -> None:
+    """Let n times somebody take over the opinion of a random neighbour, one after the other.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n, D)
+        Opinions, overwritten.
+    indptr, indices : ndarray of int32
+        The graph in CSR form; of size 0 for everybody with everybody, themselves included.
+    cumulated : ndarray of float64
+        Running sums of the weights of each row, or of everybody.
+    seed, sweep : uint32
+        Key and stream of the random numbers.
+    """
+    n = values.shape[0]
+    words = np.empty((2, TOGETHER), np.uint32)
+    for start in range(0, n, TOGETHER):
+        _draw(seed, sweep, start, words)
+        for k in range(min(TOGETHER, n - start)):
+            i = _below(words[0, k], n)
+            share = words[1, k] * UNIT
+            if indptr.size:
+                j = indices[_drawn_by_weight(cumulated, indptr[i], indptr[i + 1], share)]
+            else:
+                j = _drawn_by_weight(cumulated, 0, n, share)
+            values[i] = values[j]
