@@ -102,7 +102,8 @@ def agree(
         Answers to items whose right answer is known, see `Probes.of_answers`.
     trust : {"auto", "probes", "agreement", "consensus", "degree", "majority"} or array, optional
         "auto" takes "probes" where an agent has 5 or more, else "agreement" where there are 10
-        items and 3 voices or more, else "majority". An array has a weight for each group.
+        items and 3 voices or more, else "majority". An array has a weight for each agent; a group
+        has that of its most trusted one.
     power : float, optional
         Of accuracy or agreement (> 0).
     device : {"auto", "cpu", "cuda"}, optional
@@ -129,7 +130,10 @@ def agree(
     known = _known(probes, codes.shape[1])
     of_groups = known if groups is None or known is None else known.grouped(rows)
     rates = agreement(pair_sums(voiced, chance_rates(voiced), device=device))
-    weights, rule = _weights(trust, voiced, rates, of_groups, positive("power", power))
+    if not isinstance(trust, str):
+        weights, rule = _given(trust, rows), "given"
+    else:
+        weights, rule = _learned(trust, voiced, rates, of_groups, positive("power", power))
     evidence = Evidence(
         rates, weights, np.bincount(rows), len(codes), rule, known, sampled_errors(voiced)
     )
@@ -143,16 +147,17 @@ def _known(probes: Probes | tuple[ArrayLike, ArrayLike] | None, n_agents: int) -
     return known
 
 
-def _weights(
-    trust: Rule | ArrayLike,
-    codes: IntArray,
-    rates: FloatArray,
-    probes: Probes | None,
-    power: float,
+def _given(trust: ArrayLike, rows: IntArray) -> FloatArray:
+    """Return the weight of each group's most trusted agent, scaled to a sum of 1."""
+    weights = np.zeros(int(rows.max()) + 1)
+    np.maximum.at(weights, rows, weights_of(trust, rows.size))
+    return normalised(weights)
+
+
+def _learned(
+    trust: str, codes: IntArray, rates: FloatArray, probes: Probes | None, power: float
 ) -> tuple[FloatArray, str]:
     """Return the weights of the groups and the name of the rule that gave them."""
-    if not isinstance(trust, str):
-        return normalised(weights_of(trust, codes.shape[1])), "given"
     if trust not in get_args(Rule):
         allowed = ", ".join(map(repr, get_args(Rule)))
         raise InputError(f"trust: {trust!r}; allowed: {allowed} or an array")

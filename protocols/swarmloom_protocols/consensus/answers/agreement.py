@@ -114,11 +114,11 @@ def pair_sums(votes: IntArray, chance: FloatArray, *, device: Device = "auto") -
 def chance_rates(codes: IntArray) -> FloatArray:
     """Return the chance of agreeing on each item, where codes mean nothing beyond it.
 
-    One in k + 1, for k distinct answers given and one that nobody gave: open answers have no known
-    number of options, and this rate needs none.
+    One in 2 k + 2, for k distinct answers given: open answers have no known number of options, and
+    the agents give about half of the plausible ones (crews of nine give 3.3 of the 10 options of
+    MMLU-Pro).
     """
-    rates: FloatArray = 1.0 / (distinct_counts(codes) + 1.0)
-    return rates
+    return np.asarray(0.5 / (distinct_counts(codes) + 1.0), np.float64)
 
 
 def agreement(sums: FloatArray) -> FloatArray:

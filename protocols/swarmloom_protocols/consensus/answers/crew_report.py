@@ -21,7 +21,12 @@ from swarmloom_protocols.consensus.answers.reliability import (
     reliability,
     right_at_coverage,
 )
-from swarmloom_protocols.consensus.answers.shared_errors import SharedErrors, shared_errors
+from swarmloom_protocols.consensus.answers.shared_errors import (
+    SharedErrors,
+    clone_clusters,
+    cluster_members,
+    shared_errors,
+)
 
 __all__ = ["CrewReport", "EnsembleGain", "RedundantPair", "crew_report"]
 
@@ -176,7 +181,7 @@ def crew_report(
         codes.shape[1],
         effective_voters(codes, verdicts if key is None else key),
         _redundant(errors),
-        shared_errors(codes).cluster_members(),
+        cluster_members(clone_clusters(shared_errors(codes), rates)),
         tuple(
             float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else np.nan
             for row in rates

@@ -8,9 +8,17 @@ import numpy as np
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus.answers.agreement import agreement, chance_rates, pair_sums
 from swarmloom_protocols.consensus.answers.ballots import distinct_counts
 
-__all__ = ["SharedErrors", "near_clones", "sampled_errors", "shared_errors"]
+__all__ = [
+    "SharedErrors",
+    "clone_clusters",
+    "cluster_members",
+    "near_clones",
+    "sampled_errors",
+    "shared_errors",
+]
 
 # Both erred, alike, expected alike, its variance.
 N_SUMS = 4
@@ -22,6 +30,10 @@ PRIOR_CHANCE = 0.2
 PRIOR_ITEMS = 5.0
 CLONE_EXCESS = 0.5
 CLONE_DEVIATIONS = 3.0
+CLONE_AGREEMENT = 0.2
+CLONE_QUANTILE = 0.4
+# Others, of whom two at a time explain a pair's agreement.
+MOST_OTHERS = 30
 # In smaller crews, two who are right together where the rest errs look like copies.
 FEWEST_AGENTS = 5
 # Pairs times items that a warning is worth.
@@ -64,7 +76,8 @@ def _add(codes: IntArray, reference: IntArray, sums: FloatArray, counts: IntArra
                     continue
                 alike = 1.0 if one == two else 0.0
                 # Others who erred, and how many of them gave one of the pair's answers.
-                erred = answered - 2 - (counts[truth] if truth >= 0 else 0)
+                known = 0 <= truth < counts.size
+                erred = answered - 2 - (counts[truth] if known else 0)
                 gave = 0.5 * (counts[one] + counts[two]) - 1.0 - alike
                 chance = (gave + PRIOR_VOTERS * PRIOR_CHANCE) / (erred + PRIOR_VOTERS)
                 sums[0, first, second] += 1.0
@@ -112,25 +125,56 @@ class SharedErrors:
         rates: FloatArray = (alike - expected) / np.sqrt(variance + 0.5)
         return rates
 
-    def clusters(self) -> IntArray:
-        """Return a cluster of each agent: near-clones and their near-clones have the same.
 
-        Near-clones share half of their possible errors beyond chance, 3 deviations above it. There
-        are none in crews of fewer than 5.
-        """
-        if len(self.sums[0]) < FEWEST_AGENTS:
-            return np.arange(len(self.sums[0]))
-        close = (self.excess > CLONE_EXCESS) & (self.deviations > CLONE_DEVIATIONS)
-        labels = np.arange(len(close))
-        for first, second in np.argwhere(np.triu(close, 1)):
+def clone_clusters(errors: SharedErrors, rates: FloatArray) -> IntArray:
+    """Return a cluster of each agent: near-clones and their near-clones have the same.
+
+    Parameters
+    ----------
+    errors : SharedErrors
+        Counted without a reference.
+    rates : ndarray of float64, shape (agents, agents)
+        Agreement beyond chance of the same agents.
+
+    Returns
+    -------
+    ndarray of int64, shape (agents,)
+        Near-clones share half of their possible errors beyond chance, 3 deviations above it, and
+        agree by 0.2 more than what each agrees with the others can explain. The second is for two
+        strong agents, who are right together where most err. There are none in crews of fewer
+        than 5.
+    """
+    n_agents = len(rates)
+    labels = np.arange(n_agents)
+    if n_agents < FEWEST_AGENTS:
+        return labels
+    close = (errors.excess > CLONE_EXCESS) & (errors.deviations > CLONE_DEVIATIONS)
+    for first, second in np.argwhere(np.triu(close, 1)):
+        explained = _explained(rates, int(first), int(second))
+        if rates[first, second] - explained > CLONE_AGREEMENT:
             labels[labels == labels[second]] = labels[first]
-        return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
-    def cluster_members(self) -> tuple[tuple[int, ...], ...]:
-        """Return the rows of each cluster of two agents or more."""
-        labels = self.clusters()
-        members = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
-        return tuple(tuple(rows.tolist()) for rows in members if rows.size > 1)
+
+def _explained(rates: FloatArray, first: int, second: int) -> float:
+    """Return the agreement of a pair that one common factor would give (Spearman 1904).
+
+    With loadings a, agreement is a_i a_j, and so R_ik R_jl / R_kl for any two others k and l. The
+    0.4-quantile over them: where others are clones too, most ratios are too high.
+    """
+    others = np.setdiff1d(np.arange(len(rates)), [first, second])[:MOST_OTHERS]
+    k, l = np.triu_indices(others.size, 1)  # noqa: E741
+    k, l = others[np.r_[k, l]], others[np.r_[l, k]]  # noqa: E741
+    below = np.clip(rates[k, l], 0.05, None)
+    ratios = rates[first, k] * rates[second, l] / below
+    known = ratios[~np.isnan(ratios)]
+    return float(np.quantile(known, CLONE_QUANTILE)) if known.size else 1.0
+
+
+def cluster_members(labels: IntArray) -> tuple[tuple[int, ...], ...]:
+    """Return the rows of each cluster of two agents or more."""
+    members = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
+    return tuple(tuple(rows.tolist()) for rows in members if rows.size > 1)
 
 
 def sampled_errors(codes: IntArray) -> SharedErrors:
@@ -173,8 +217,8 @@ def near_clones(codes: IntArray) -> IntArray:
     Returns
     -------
     ndarray of int64, shape (agents,)
-        To be passed as ``groups``; see `SharedErrors.clusters`. The models' names, where they are
-        known, do better: on few items copies are missed, and on easy ones two strong models that
-        are right together where all others fail look like copies.
+        To be passed as ``groups``; see `clone_clusters`. The models' names, where they are known,
+        do better: on few items copies are missed.
     """
-    return shared_errors(codes).clusters()
+    rates = agreement(pair_sums(codes, chance_rates(codes)))
+    return clone_clusters(shared_errors(codes), rates)

@@ -66,8 +66,7 @@ def agreement_trust(rates: FloatArray, power: float = POWER) -> FloatArray:
 
 def _met(known: BoolArray) -> BoolArray:
     """Tell who shares an item with anybody."""
-    met: BoolArray = known.any(axis=1)
-    return met
+    return np.asarray(known.any(axis=1))
 
 
 def _medians(rates: FloatArray, known: BoolArray) -> FloatArray:

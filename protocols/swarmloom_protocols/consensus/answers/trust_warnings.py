@@ -9,12 +9,17 @@ import numpy as np
 
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.answers.probes import Probes
-from swarmloom_protocols.consensus.answers.shared_errors import SharedErrors
+from swarmloom_protocols.consensus.answers.shared_errors import (
+    SharedErrors,
+    clone_clusters,
+    cluster_members,
+)
 
 __all__ = ["Evidence", "warnings_of"]
 
-# Below this median agreement beyond chance, a colluding quarter can outweigh the honest.
-LOWEST_AGREEMENT = 0.35
+# Below this median agreement beyond chance, a colluding quarter can outweigh the honest: crews of
+# nine have 0.25 to 0.44 on MMLU-Pro, where that happens, and 0.66 to 0.92 on GSM8K, where not.
+LOWEST_AGREEMENT = 0.45
 LARGEST_GROUP = 1.0 / 3.0
 LARGEST_TRUST = 0.5
 FEWEST_ITEMS = 20
@@ -84,7 +89,9 @@ def _grouped(evidence: Evidence) -> Iterator[str]:
 
 
 def _clones(evidence: Evidence) -> Iterator[str]:
-    clusters = evidence.errors.cluster_members() if evidence.errors is not None else ()
+    if evidence.errors is None:
+        return
+    clusters = cluster_members(clone_clusters(evidence.errors, evidence.rates))
     if clusters:
         named = "; ".join(", ".join(map(str, members)) for members in clusters)
         yield f"voices that answer like copies ({named}): if they share a model, group them"
