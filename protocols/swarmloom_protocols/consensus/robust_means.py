@@ -1,0 +1,286 @@
+"""Means of continuous opinions that some agents lie about.
+
+The breakdown point of an estimate is the share of agents who can move it without bound: that of
+the mean is 0, one liar suffices. Below it, an estimate is still moved by a standard deviation or
+two of the honest opinions when the liars collude.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import cdist
+
+from swarmloom.errors import InputError
+from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.robust_kernels import weiszfeld
+
+__all__ = [
+    "RobustMethod",
+    "cluster_mean",
+    "coordinate_median",
+    "geometric_median",
+    "krum",
+    "multi_krum",
+    "robust_mean",
+    "trimmed_mean",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+RobustMethod = Literal["coordinate_median", "geometric_median", "trimmed_mean", "krum", "cluster"]
+
+# Rounds after which agents that still move are taken as they are.
+MOST_ROUNDS = 1000
+
+
+def robust_mean(
+    opinions: ArrayLike, method: RobustMethod = "geometric_median", *, faulty: int = 0
+) -> FloatArray:
+    """Return a mean that liars cannot move far, by any of the methods.
+
+    Parameters
+    ----------
+    opinions : array-like of float, shape (agents, dimensions)
+        One opinion a row.
+    method : str, optional
+        "coordinate_median", "geometric_median", "trimmed_mean", "krum" (`multi_krum`) or
+        "cluster" (`cluster_mean`).
+    faulty : int, optional
+        Liars to withstand, used by "trimmed_mean" and "krum" alone.
+
+    Returns
+    -------
+    ndarray of float64, shape (dimensions,)
+
+    Raises
+    ------
+    InputError
+        The method is none of these, or what the method refuses.
+    """
+    if method == "coordinate_median":
+        return coordinate_median(opinions)
+    if method == "geometric_median":
+        return geometric_median(opinions)
+    if method == "trimmed_mean":
+        return trimmed_mean(opinions, faulty)
+    if method == "krum":
+        return multi_krum(opinions, faulty)
+    if method == "cluster":
+        return cluster_mean(opinions)
+    allowed = ", ".join(map(repr, get_args(RobustMethod)))
+    raise InputError(f"method: {method!r} is not one of {allowed}")
+
+
+def coordinate_median(opinions: ArrayLike) -> FloatArray:
+    """Return the median of each coordinate.
+
+    Breakdown point ½. Depends on the axes, and may lie outside of the opinions' convex hull from
+    three dimensions on.
+
+    Parameters
+    ----------
+    opinions : array-like of float, shape (agents, dimensions)
+        One opinion a row, all finite.
+
+    Returns
+    -------
+    ndarray of float64, shape (dimensions,)
+    """
+    points, size = _checked(opinions)
+    return np.asarray(np.median(points, axis=0) * size)
+
+
+def trimmed_mean(opinions: ArrayLike, faulty: int) -> FloatArray:
+    """Return the mean of each coordinate without its `faulty` lowest and highest values.
+
+    Breakdown point `faulty` of the agents (D. Yin, Y. Chen, K. Ramchandran and P. Bartlett,
+    "Byzantine-robust distributed learning", ICML 2018, definition 2).
+
+    Parameters
+    ----------
+    opinions : array-like of float, shape (agents, dimensions)
+        One opinion a row, all finite.
+    faulty : int
+        Liars to withstand, fewer than half of the agents.
+
+    Returns
+    -------
+    ndarray of float64, shape (dimensions,)
+    """
+    points, size = _checked(opinions)
+    out = whole("faulty", faulty, 0, (len(points) - 1) // 2)
+    kept = np.sort(points, axis=0)[out : len(points) - out]
+    return np.asarray(kept.mean(0) * size)
+
+
+def geometric_median(
+    opinions: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    tolerance: float = 1e-10,
+    most_iterations: int = 10_000,
+) -> FloatArray:
+    """Return the point with the least sum of distances to the opinions.
+
+    Breakdown point ½; independent of the axes, and within the opinions' convex hull. In one
+    dimension it is the median. Weiszfeld's algorithm with Vardi and Zhang's correction.
+
+    Parameters
+    ----------
+    opinions : array-like of float, shape (agents, dimensions)
+        One opinion a row, all finite.
+    weights : array-like of float, shape (agents,), optional
+        Finite, ≥ 0, not all 0; 1 by default. Less than half of the weight can lie.
+    tolerance : float, optional
+        How far from the median the result may be, relative to the harmonic mean of its distances
+        from the opinions, which far ones do not move; estimated from the last steps. What doubles
+        cannot tell apart is not asked for.
+    most_iterations : int, optional
+        Rounds at most. A `RuntimeWarning` says that they did not suffice.
+
+    Returns
+    -------
+    ndarray of float64, shape (dimensions,)
+    """
+    points, size = _checked(opinions)
+    shares = _checked_weights(weights, len(points))
+    positive("tolerance", tolerance)
+    rounds = whole("most_iterations", most_iterations, 1)
+    # The middle of two medians on a line; in a plane the mean is as good a start, and cheaper.
+    at = np.median(points, axis=0) if points.shape[1] == 1 else points.mean(0)
+    if not weiszfeld(points, shares, at, tolerance, rounds):
+        warnings.warn(
+            f"geometric median not within {tolerance:g} after {rounds} rounds",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return np.asarray(at * size)
+
+
+def krum(opinions: ArrayLike, faulty: int) -> FloatArray:
+    """Return the one opinion that is nearest to its nearest n − faulty − 2 others.
+
+    Withstands `faulty` < (n − 2)/2 liars (P. Blanchard, E. M. El Mhamdi, R. Guerraoui and
+    J. Stainer, "Machine learning with adversaries", NIPS 2017, section 4). One opinion has all of
+    one agent's error: prefer `multi_krum` where opinions scatter.
+
+    Parameters
+    ----------
+    opinions : array-like of float, shape (agents, dimensions)
+        One opinion a row, all finite.
+    faulty : int
+        Liars to withstand; 2·faulty + 2 is less than the number of agents.
+
+    Returns
+    -------
+    ndarray of float64, shape (dimensions,)
+        A row of `opinions`.
+    """
+    return multi_krum(opinions, faulty, kept=1)
+
+
+def multi_krum(opinions: ArrayLike, faulty: int, kept: int | None = None) -> FloatArray:
+    """Return the mean of the opinions with the best scores of `krum`.
+
+    Parameters
+    ----------
+    opinions : array-like of float, shape (agents, dimensions)
+        One opinion a row, all finite.
+    faulty : int
+        Liars to withstand; 2·faulty + 2 is less than the number of agents.
+    kept : int, optional
+        Opinions to take the mean of, n − faulty − 2 by default and n − faulty at most.
+
+    Returns
+    -------
+    ndarray of float64, shape (dimensions,)
+    """
+    points, size = _checked(opinions, least=3)
+    count = len(points)
+    liars = whole("faulty", faulty, 0, (count - 3) // 2)
+    near = count - liars - 2
+    best = near if kept is None else whole("kept", kept, 1, count - liars)
+    squares = np.sort(cdist(points, points, "sqeuclidean"), axis=1)
+    scores = squares[:, 1 : near + 1].sum(1)
+    chosen = np.argsort(scores, kind="stable")[:best]
+    return np.asarray(points[chosen].mean(0) * size)
+
+
+def cluster_mean(opinions: ArrayLike, radius: float | None = None) -> FloatArray:
+    """Return the mean opinion of the agents who end up in the largest cluster.
+
+    Agents move to the mean of all within the radius until nobody moves (R. Hegselmann and
+    U. Krause, "Opinion dynamics and bounded confidence", JASSS 5 (2002) 3). No breakdown point is
+    proved: liars within the radius join the cluster, and from half of the agents on they are the
+    largest. In many dimensions, where honest opinions are about equally far from each other and
+    liars are farther, it is the most accurate here.
+
+    Parameters
+    ----------
+    opinions : array-like of float, shape (agents, dimensions)
+        One opinion a row, all finite.
+    radius : float, optional
+        Above 0. By default the smallest around an opinion that holds more than half of them.
+
+    Returns
+    -------
+    ndarray of float64, shape (dimensions,)
+        The mean of the cluster's original opinions; the first of the largest where several are.
+    """
+    points, size = _checked(opinions)
+    if radius is None:
+        reach = float(np.sort(cdist(points, points), axis=1)[:, len(points) // 2].min())
+    else:
+        reach = positive("radius", radius) / size
+    members = _largest_cluster(points, reach)
+    return np.asarray(points[members].mean(0) * size)
+
+
+def _largest_cluster(points: FloatArray, radius: float) -> IntArray:
+    """Return the rows of the largest cluster once nobody moves any more."""
+    at = points
+    for _ in range(MOST_ROUNDS):
+        near = (cdist(at, at) <= radius * (1 + 1e-12)).astype(np.float64)
+        following = near @ at / near.sum(1, keepdims=True)
+        still = np.abs(following - at).max() <= 1e-12
+        at = following
+        if still:
+            break
+    _, labels = connected_components(cdist(at, at) <= radius / 2, directed=False)
+    return np.flatnonzero(labels == np.bincount(labels).argmax())
+
+
+def _checked(opinions: ArrayLike, least: int = 1) -> tuple[FloatArray, float]:
+    """Return points within ±2 and what they were divided by.
+
+    Their squares neither overflow nor vanish, and a power of two divides without rounding.
+    """
+    points = np.asarray(opinions, np.float64)
+    if points.ndim != 2 or len(points) < least or points.shape[1] == 0:
+        raise InputError(
+            f"opinions: shape {points.shape}; allowed: (agents, dimensions), from ({least}, 1)"
+        )
+    largest = float(np.abs(points).max())
+    if not math.isfinite(largest):
+        wrong = int(np.isfinite(points).all(1).argmin())
+        raise InputError(f"opinions: row {wrong} is not finite; leave such agents out")
+    size = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
+    return np.ascontiguousarray(points / size), size
+
+
+def _checked_weights(weights: ArrayLike | None, count: int) -> FloatArray:
+    if weights is None:
+        return np.ones(count)
+    shares = np.array(weights, np.float64)
+    if shares.shape != (count,) or not np.all((shares >= 0) & (shares < np.inf)):
+        raise InputError(f"weights: allowed: {count} finite numbers ≥ 0")
+    if shares.max() == 0:
+        raise InputError("weights are all 0; allowed: one above 0 at least")
+    return np.asarray(shares / shares.max())
