@@ -136,9 +136,13 @@ class System:
         callable
             Machine code that releases the GIL; the plain function where `compiled` is False.
         """
-        if maker not in self._kernels:
-            self._kernels[maker] = self._compile(maker(self))
-        return self._kernels[maker]
+        return self.keep(maker, lambda: self._compile(maker(self)))
+
+    def keep(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what was made of this system's functions under a key, making it the first time."""
+        if key not in self._kernels:
+            self._kernels[key] = make()
+        return self._kernels[key]
 
     def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not self.compiled:
