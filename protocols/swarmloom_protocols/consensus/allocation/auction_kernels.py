@@ -99,7 +99,7 @@ def new_floor(values: FloatArray) -> Floor:
 
 @kernel
 def survey(values: FloatArray) -> tuple[float, float, int, bool, bool]:
-    """Return lowest and highest finite value, how many are finite, all whole?, any NaN or +inf?"""
+    """Return lowest and highest finite value, how many are, whether all are whole, any bad."""
     low, high = np.inf, -np.inf
     finite, whole, bad = 0, True, False
     for row in range(values.shape[0]):

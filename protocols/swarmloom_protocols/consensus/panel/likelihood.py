@@ -24,10 +24,21 @@ import numpy as np
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 
-__all__ = ["EMPTY", "Evidence", "marginals", "new_evidence", "option_rates", "weigh_answers"]
+__all__ = [
+    "ABSENT",
+    "EMPTY",
+    "Evidence",
+    "marginals",
+    "new_evidence",
+    "option_rates",
+    "weigh_answers",
+]
 
 EMPTY = -1
 """The answer of an expert that gave none: a failure, a timeout, nothing readable."""
+
+ABSENT = -2
+"""In a table of recorded answers: the expert was not asked."""
 
 RIGHT, NOTHING, POPULAR, OTHER = 0, 1, 2, 3
 
@@ -178,3 +189,36 @@ def marginals(evidence: Evidence, level: int, n_options: float) -> float:
             truth[option, z] = base[z] * right[option, z] * rest
             total += count * truth[option, z]
     return total
+
+
+@kernel
+def answer_chances(
+    prior: FloatArray,
+    log_rates: FloatArray,
+    experts: IntArray,
+    answers: IntArray,
+    evidence: Evidence,
+    n_options: float,
+) -> FloatArray:
+    """Return the probability that each distinct answer given is right.
+
+    Parameters
+    ----------
+    prior, log_rates, experts, answers, evidence
+        As for `weigh_answers`.
+    n_options : float
+        As for `marginals`.
+
+    Returns
+    -------
+    float64[answers]
+        What is missing to 1 is the probability of the options that nobody has named.
+    """
+    weigh_answers(prior, log_rates, experts, answers, evidence)
+    total = marginals(evidence, 0, n_options)
+    chances = np.zeros(evidence.named[0])
+    for option in range(chances.shape[0]):
+        for z in range(prior.shape[0]):
+            chances[option] += evidence.truth[0, option + 1, z]
+        chances[option] /= total
+    return chances
