@@ -1,6 +1,7 @@
 """What moves opinions, in plain loops: potentials, steps, noise, diagnostics."""
 
 import cmath
+import itertools
 import math
 
 
@@ -106,3 +107,29 @@ def root_reached(x, y, steps):
         z -= (z**3 - 1) / (3 * z**2)
     roots = [cmath.exp(2j * math.pi * k / 3) for k in range(3)]
     return min(range(3), key=lambda k: abs(z - roots[k]))
+
+
+def planar_hopf(f, g, omega):
+    """The cubic coefficient a of r' = a·r³ for x' = −ωy + f, y' = ωx + g.
+
+    Guckenheimer & Holmes (1983), equation (3.4.11); f and g hold the partial derivatives at 0 by
+    name.
+    """
+    cubic = f["xxx"] + f["xyy"] + g["xxy"] + g["yyy"]
+    mixed = f["xy"] * (f["xx"] + f["yy"]) - g["xy"] * (g["xx"] + g["yy"])
+    mixed += f["yy"] * g["yy"] - f["xx"] * g["xx"]
+    return cubic / 16 + mixed / (16 * omega)
+
+
+def windows(series, width):
+    """Variance and lag-1 autocorrelation of every window."""
+    variances, slowing = [], []
+    for start in range(len(series) - width + 1):
+        part = series[start : start + width]
+        mean = sum(part) / width
+        variance = sum((x - mean) ** 2 for x in part) / width
+        pairs = itertools.pairwise(part)
+        covariance = sum((x - mean) * (y - mean) for x, y in pairs) / (width - 1)
+        variances.append(variance)
+        slowing.append(covariance / variance if variance > 0 else 0.0)
+    return variances, slowing
