@@ -28,15 +28,53 @@ def _distance2(values: FloatArray, i: int, j: int) -> float:
     return total
 
 
+@kernel(fastmath=frozenset({"reassoc", "nsz"}))
+def _line_mean(
+    values: FloatArray, reach: float, i: int, indices: IntArray, weights: FloatArray, own: float
+) -> float:
+    """Return the mean of the neighbours within reach on a line, without a branch an edge."""
+    here = values[i, 0]
+    total, count = own * here, own
+    for k in range(indices.size):
+        there = values[indices[k], 0]
+        weight = weights[k] if abs(there - here) <= reach else 0.0
+        total += weight * there
+        count += weight
+    return total / count if count > 0.0 else here
+
+
+@kernel
+def _mean(
+    values: FloatArray,
+    reach: float,
+    i: int,
+    indices: IntArray,
+    weights: FloatArray,
+    own: float,
+    mean: FloatArray,
+) -> None:
+    """Write the mean of the neighbours within reach."""
+    count = own
+    for axis in range(mean.size):
+        mean[axis] = own * values[i, axis]
+    for k in range(indices.size):
+        j = indices[k]
+        if _distance2(values, i, j) <= reach * reach:
+            count += weights[k]
+            for axis in range(mean.size):
+                mean[axis] += weights[k] * values[j, axis]
+    for axis in range(mean.size):
+        mean[axis] = mean[axis] / count if count > 0.0 else values[i, axis]
+
+
 @kernel
 def graph_means(
     values: FloatArray,
     radii: FloatArray,
-    confidence: FloatArray,
     indptr: IntArray,
     indices: IntArray,
     weights: FloatArray,
-    own: float,
+    own: FloatArray,
     first: int,
     end: int,
     means: FloatArray,
@@ -47,31 +85,23 @@ def graph_means(
     ----------
     values : ndarray of float64, shape (n, D)
         Opinions.
-    radii, confidence : ndarray of float64, shape (n,)
-        How far each listens, and how much each counts.
+    radii : ndarray of float64, shape (n,)
+        How far each listens.
     indptr, indices, weights : ndarray
-        The graph in CSR form: whom each listens to.
-    own : float
-        Weight of the own opinion, 1 or 0.
+        The graph in CSR form: whom each listens to, and how much.
+    own : ndarray of float64, shape (n,)
+        Weight of the own opinion.
     first, end : int
         Which rows.
     means : ndarray of float64, shape (n, D)
         Written from `first` to `end`; who hears nobody keeps their opinion.
     """
     for i in range(first, end):
-        reach = radii[i] * radii[i]
-        count = own * confidence[i]
-        for axis in range(values.shape[1]):
-            means[i, axis] = count * values[i, axis]
-        for k in range(indptr[i], indptr[i + 1]):
-            j = indices[k]
-            if _distance2(values, i, j) <= reach:
-                weight = weights[k] * confidence[j]
-                count += weight
-                for axis in range(values.shape[1]):
-                    means[i, axis] += weight * values[j, axis]
-        for axis in range(values.shape[1]):
-            means[i, axis] = means[i, axis] / count if count > 0.0 else values[i, axis]
+        near, heard = indices[indptr[i] : indptr[i + 1]], weights[indptr[i] : indptr[i + 1]]
+        if values.shape[1] == 1:
+            means[i, 0] = _line_mean(values, radii[i], i, near, heard, own[i])
+        else:
+            _mean(values, radii[i], i, near, heard, own[i], means[i])
 
 
 @kernel

@@ -76,11 +76,15 @@ def stepped(
     work = matrix.nnz * values.shape[1] * steps
     if steps and resolve(device, size=work) == "cuda":
         return _stepped_on_cuda(matrix, values, offset, steps)
+    # SciPy multiplies a vector faster than a matrix of one column.
+    shape = values.shape
+    now = values[:, 0] if shape[1] == 1 else values
+    added = None if offset is None else offset.reshape(now.shape)
     for _ in range(steps):
-        values = matrix @ values
-        if offset is not None:
-            values += offset
-    return values
+        now = matrix @ now
+        if added is not None:
+            now += added
+    return now.reshape(shape)
 
 
 def _stepped_on_cuda(

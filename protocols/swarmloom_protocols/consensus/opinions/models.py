@@ -172,7 +172,8 @@ class HegselmannKrause(Model):
         """Check the model against a crowd."""
         if self.graph is not None:
             graph = listening_graph("graph", self.graph, len(crowd.values))
-            return GraphBound(crowd, graph, float(self.with_own))
+            graph.data *= crowd.confidence[graph.indices]
+            return GraphBound(crowd.radii, graph, crowd.confidence * float(self.with_own))
         if not self.with_own:
             raise InputError("with_own is False; allowed without a graph: True")
         return MeanBound(crowd, device)

@@ -125,9 +125,9 @@ class MeanBound(Motion):
 class GraphBound(Motion):
     """Bounded confidence among the neighbours in a graph."""
 
-    crowd: Crowd
+    radii: FloatArray
     graph: Matrix
-    own: float
+    own: FloatArray
 
     def advance(self, values: FloatArray, first: int, steps: int) -> FloatArray:
         """Take the means of the neighbours within reach."""
@@ -137,12 +137,12 @@ class GraphBound(Motion):
 
     def _step(self, values: FloatArray) -> FloatArray:
         means = np.empty_like(values)
-        graph, crowd = self.graph, self.crowd
+        graph = self.graph
 
         def fill(start: int, stop: int) -> None:
             graph_means(
-                values, crowd.radii, crowd.confidence,
-                graph.indptr, graph.indices, graph.data, self.own, start, stop, means,
+                values, self.radii, graph.indptr, graph.indices, graph.data, self.own,
+                start, stop, means,
             )  # fmt: skip
 
         map_bands(fill, len(values), GRAPH_ROW_ELEMENTS)
