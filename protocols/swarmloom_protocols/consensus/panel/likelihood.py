@@ -28,6 +28,7 @@ __all__ = [
     "ABSENT",
     "EMPTY",
     "Evidence",
+    "RateTable",
     "marginals",
     "new_evidence",
     "option_rates",
@@ -66,6 +67,24 @@ class Evidence(NamedTuple):
     popular: FloatArray
     truth: FloatArray
     named: IntArray
+
+
+class RateTable(NamedTuple):
+    """Rates of all experts on tasks of a topic and of a number of options.
+
+    Attributes
+    ----------
+    rates : float64[experts, classes, 4]
+        `option_rates` with the noise of exploration, for decisions.
+    log_rates : float64[experts, classes, 4]
+        Their logarithms.
+    log_believed : float64[experts, classes, 4]
+        Logarithms of `option_rates` as learned, for verdicts.
+    """
+
+    rates: FloatArray
+    log_rates: FloatArray
+    log_believed: FloatArray
 
 
 def new_evidence(levels: int, options: int, classes: int) -> Evidence:
