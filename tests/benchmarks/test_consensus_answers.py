@@ -183,7 +183,7 @@ def test_confidence(benchmark, named):
     show(benchmark, rows)
     nine = rows[f"{name}, crew of 9"]
     assert nine["auroc2"] >= 0.75
-    assert nine["over-confidence"] <= 0.0
+    assert -0.08 <= nine["over-confidence"] <= 0.02
 
 
 def test_report_on_full_pools(benchmark, named):

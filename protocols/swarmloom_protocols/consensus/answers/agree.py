@@ -134,9 +134,9 @@ def agree(
         weights, rule = _given(trust, rows), "given"
     else:
         weights, rule = _learned(trust, voiced, rates, of_groups, positive("power", power))
-    evidence = Evidence(
-        rates, weights, np.bincount(rows), len(codes), rule, known, sampled_errors(voiced)
-    )
+    silent = int((codes < 0).all(axis=1).sum())
+    sizes, errors = np.bincount(rows), sampled_errors(voiced)
+    evidence = Evidence(rates, weights, sizes, len(codes), rule, known, errors, silent)
     return _decision(votes, voiced, weights, weights[rows], rule, of_groups, warnings_of(evidence))
 
 
@@ -219,7 +219,7 @@ def _decision(
     if probes is not None and probes.n_items:
         counts.add_graded(probes.codes, weights, probes.key)
     winners = leaders(voiced, tallies(voiced, weights))
-    posterior = posteriors(voiced, weights, counts.fit())
+    posterior = posteriors(voiced, weights, counts.fit(weights.size))
     confidence = [p[code] if code >= 0 else 0.0 for p, code in zip(posterior, winners, strict=True)]
     return Decision(
         _in_given_codes(votes, winners),

@@ -182,6 +182,10 @@ class AgreementCounts:
         codes = ballots(votes)
         if codes.shape[1] != self.sums.shape[1]:
             raise InputError(f"votes: {codes.shape[1]} agents; allowed: {self.sums.shape[1]}")
+        self.add_coded(codes, device=device)
+
+    def add_coded(self, codes: IntArray, *, device: Device = "auto") -> None:
+        """Add checked ballots of groups, whose codes count the answers of all agents."""
         self.sums += pair_sums(codes, chance_rates(codes), device=device)
         self.items += int(((codes >= 0).sum(axis=1) > 1).sum())
 

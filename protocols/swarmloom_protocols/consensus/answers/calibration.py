@@ -28,6 +28,8 @@ PRIOR = 4.0
 # Items that answers without labels count for, once some are graded.
 UNLABELLED_ITEMS = 20.0
 NEWTON_STEPS = 60
+# Share of the answers left out that is looked at for unanimity: those with the largest shares.
+UNANIMOUS = 0.05
 
 
 @kernel
@@ -148,14 +150,27 @@ class ShareCounts:
         _against_key(codes, weights, key, tallies(codes, weights), self.graded)
         self.graded_items += len(codes)
 
-    def fit(self) -> Calibration:
-        """Fit the map; with no items it is the prior's."""
+    def fit(self, n_voices: int) -> Calibration:
+        """Fit the map for a crew of so many voices; with no items it is the prior's."""
         scale = min(1.0, UNLABELLED_ITEMS / self.items) if self.graded_items and self.items else 1.0
-        return _fitted(self.graded + scale * self.unlabelled)
+        return _fitted(self.graded + scale * _credited(self.unlabelled, n_voices))
 
 
 def _logistic(x: FloatArray) -> FloatArray:
     return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def _credited(counts: FloatArray, n_voices: int) -> FloatArray:
+    """Return the counts with a part of the misses at unanimity laid to the agents left out."""
+    total = counts.sum(axis=1)
+    if not total.any():
+        return counts
+    above = np.cumsum(total[::-1])[::-1]
+    top = int(np.flatnonzero(above >= UNANIMOUS * total.sum())[-1])
+    agreed = _fitted(counts)(np.array([-WIDEST + BIN_WIDTH * (top + 0.5)]))[0]
+    own = max(0.0, 0.5 - 1.0 / n_voices) * (1.0 - agreed)
+    hits = np.minimum(total, counts[:, 1] * (agreed + own) / agreed)
+    return np.stack((total - hits, hits), axis=1)
 
 
 def _fitted(counts: FloatArray) -> Calibration:

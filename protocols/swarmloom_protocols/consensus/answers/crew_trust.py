@@ -80,7 +80,7 @@ class CrewTrust:
         """
         voiced = group_ballots(ballots(self._row(experts, answers)), self._rows)
         self._shares.add(voiced, self._current()[0])
-        self._counts.add(voiced)
+        self._counts.add_coded(voiced)
         self._errors.add(voiced)
         self._trust = None
 
@@ -135,7 +135,7 @@ class CrewTrust:
     @property
     def calibration(self) -> Calibration:
         """The map from shares of trust to probabilities, for a `Stopper`."""
-        return self._shares.fit()
+        return self._shares.fit(len(self._counts.rates))
 
     def warnings(self) -> tuple[str, ...]:
         """Say what this trust does not hold against, a sentence each."""
@@ -208,12 +208,12 @@ class CrewTrust:
     def _current(self) -> tuple[FloatArray, str]:
         """Return the weights of the voices and their rule, worked out when first asked for."""
         if self._trust is None:
-            none = np.empty((0, self._n_agents), np.int64)
-            known = Probes(self._right, self._asked, none, np.empty(0, np.int64))
-            rates = self._counts.rates
-            grouped = known.grouped(self._rows)
-            self._trust = chosen_trust("auto", rates, self._counts.items, grouped)
+            grouped = self._known().grouped(self._rows)
+            self._trust = chosen_trust("auto", self._counts.rates, self._counts.items, grouped)
         return self._trust
+
+    def _known(self) -> Probes:
+        return Probes.of_counts(self._right, self._asked)
 
 
 def _array(value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:

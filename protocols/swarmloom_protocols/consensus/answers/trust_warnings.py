@@ -47,6 +47,8 @@ class Evidence:
         Known answers of the agents.
     errors : SharedErrors or None
         Errors that pairs of voices share.
+    unanswered : int
+        Items that nobody answered.
     """
 
     rates: FloatArray
@@ -56,17 +58,22 @@ class Evidence:
     rule: str
     probes: Probes | None = None
     errors: SharedErrors | None = None
+    unanswered: int = 0
 
 
 def warnings_of(evidence: Evidence) -> tuple[str, ...]:
     """Return a sentence for each reason to doubt."""
     found = [*_few(evidence), *_grouped(evidence), *_clones(evidence), *_doubted_keys(evidence)]
+    if evidence.rule == "probes":
+        found += [*_failed_probes(evidence)]
     if evidence.rule in LABEL_FREE:
         found += [*_low_agreement(evidence)]
     return tuple(found)
 
 
 def _few(evidence: Evidence) -> Iterator[str]:
+    if evidence.unanswered:
+        yield f"{evidence.unanswered} item(s) without any answer have no verdict"
     voices = len(evidence.rates)
     if voices < 3:
         yield f"{voices} voice(s): no majority can outvote a wrong one"
@@ -102,6 +109,11 @@ def _doubted_keys(evidence: Evidence) -> Iterator[str]:
     if doubted:
         rows = ", ".join(map(str, doubted))
         yield f"probes with wrong keys suspected (rows {rows}): agents agree on another answer"
+
+
+def _failed_probes(evidence: Evidence) -> Iterator[str]:
+    if evidence.probes is not None and not evidence.probes.right.any():
+        yield "no agent gave a single known answer rightly: their trust is a guess"
 
 
 def _low_agreement(evidence: Evidence) -> Iterator[str]:

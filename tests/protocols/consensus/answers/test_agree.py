@@ -1,0 +1,314 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from swarmloom.errors import InputError
+from swarmloom_protocols.consensus.answers.agree import agree
+from swarmloom_protocols.consensus.answers.calibration import Calibration, ShareCounts, posteriors
+from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
+from swarmloom_protocols.consensus.answers.independence import effective_voters
+from swarmloom_protocols.consensus.answers.probes import Probes
+from tests.naive import agreement as naive
+
+tables = st.tuples(st.integers(0, 14), st.integers(1, 6)).flatmap(
+    lambda shape: arrays(np.int64, shape, elements=st.integers(-1, 3))
+)
+
+
+def crew(rng, accuracies, n_items, n_wrong=4):
+    """Independent agents: right (0) with their accuracy, else one of the wrong answers."""
+    wrong = rng.integers(1, n_wrong + 1, (n_items, len(accuracies)))
+    return np.where(rng.random(wrong.shape) < accuracies, 0, wrong)
+
+
+@settings(max_examples=150)
+@given(tables, st.sampled_from(["auto", "agreement", "consensus", "degree", "majority"]))
+def test_a_verdict_on_anything(votes, trust):
+    votes.flags.writeable = False
+    decision = agree(votes, trust=trust)
+    assert decision.weights.sum() == pytest.approx(1.0)
+    assert 1.0 <= decision.effective_voters <= votes.shape[1]
+    for row, answer, posterior, confidence in zip(
+        votes, decision.answers, decision.posterior, decision.confidence, strict=True
+    ):
+        assert answer == naive.verdict(row, decision.weights)
+        given_answers = naive.distinct(row)
+        assert len(posterior) == len(given_answers)
+        assert posterior.sum() <= 1.0 + 1e-12
+        if answer >= 0:
+            assert confidence == posterior[given_answers.index(answer)]
+            assert confidence >= posterior.max() - 1e-12
+        else:
+            assert confidence == 0.0
+
+
+@given(tables, st.data())
+def test_groups_vote_once(votes, data):
+    n_agents = votes.shape[1]
+    groups = data.draw(st.lists(st.sampled_from("ab"), min_size=n_agents, max_size=n_agents))
+    weights = np.array(
+        data.draw(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=n_agents, max_size=n_agents))
+    )
+    decision = agree(votes, groups=groups, trust=weights)
+    names = list(dict.fromkeys(groups))
+    heaviest = [max(w for w, g in zip(weights, groups, strict=True) if g == n) for n in names]
+    if not any(heaviest):
+        heaviest = [1.0] * len(names)
+    expected = [naive.verdict(naive.group_vote(row, groups), heaviest) for row in votes]
+    np.testing.assert_array_equal(decision.answers, expected)
+
+
+def test_copies_of_one_model_do_not_change_the_verdicts_when_named():
+    rng = np.random.default_rng(0)
+    votes = crew(rng, [0.8, 0.7, 0.7, 0.6, 0.3], 500)
+    copied = np.column_stack((votes, votes[:, 4], votes[:, 4], votes[:, 4]))
+    one = agree(votes)
+    many = agree(copied, groups=["a", "b", "c", "d", "e", "e", "e", "e"])
+    np.testing.assert_array_equal(one.answers, many.answers)
+    np.testing.assert_allclose(many.weights[:5], one.weights)
+    assert any("50% of the agents" in text for text in many.warnings)
+
+
+def test_trust_beats_majority_where_most_agents_are_weak():
+    rng = np.random.default_rng(1)
+    votes = crew(rng, [0.95, 0.9, 0.9, 0.3, 0.3, 0.3, 0.3], 1000, n_wrong=2)
+    trusting, plain = agree(votes), agree(votes, trust="majority")
+    assert (trusting.answers == 0).mean() > (plain.answers == 0).mean() + 0.05
+
+
+def test_ten_probes_hold_a_colluding_majority_and_no_probes_are_warned_of():
+    rng = np.random.default_rng(2)
+    votes = crew(rng, [0.6] * 4 + [0.0] * 5, 200)
+    votes[:, 4:] = 7
+    known = agree(votes[10:], probes=(votes[:10], np.zeros(10, int)))
+    assert known.rule == "probes"
+    assert (known.answers == 0).mean() > 0.75
+    blind = agree(votes[10:])
+    assert (blind.answers == 0).mean() < 0.2
+    assert any("median agreement" in text for text in blind.warnings)
+
+
+def test_few_probes_are_not_enough():
+    votes = np.array([[0, 0, 1]] * 30)
+    four = Probes.of_counts([4, 4, 0], [4, 4, 4])
+    five = Probes.of_counts([5, 5, 0], [5, 5, 5])
+    assert agree(votes, probes=four).rule == "agreement"
+    assert agree(votes, probes=five).rule == "probes"
+    with pytest.raises(InputError, match="no agent has 5"):
+        agree(votes, probes=four, trust="probes")
+
+
+def test_few_items_or_voices_fall_back_to_majority_and_say_so():
+    votes = np.array([[0, 0, 1]] * 9)
+    few = agree(votes)
+    assert few.rule == "majority"
+    assert any("too few items" in text for text in few.warnings)
+    two = agree(np.zeros((50, 2), int))
+    assert two.rule == "majority"
+    assert any("2 voice(s)" in text for text in two.warnings)
+
+
+def test_a_tie_goes_to_the_first_and_is_no_certainty():
+    tie = agree([[5, 3, 3, 5]], trust="majority")
+    assert tie.answers.tolist() == [5]
+    np.testing.assert_allclose(tie.posterior[0], [tie.confidence[0]] * 2)
+    assert tie.confidence[0] <= 0.5
+
+
+def test_nobody_answers():
+    decision = agree(np.full((3, 4), -1))
+    assert decision.answers.tolist() == [-1, -1, -1]
+    assert decision.confidence.tolist() == [0.0, 0.0, 0.0]
+    assert all(posterior.size == 0 for posterior in decision.posterior)
+    assert any("3 item(s) without any answer" in text for text in decision.warnings)
+
+
+def test_no_items_and_one_agent():
+    assert agree(np.empty((0, 3), int)).answers.size == 0
+    alone = agree([[4]])
+    assert alone.answers.tolist() == [4]
+    assert 0.5 < alone.confidence[0] < 0.9
+    assert alone.effective_voters == 1.0
+
+
+def test_answers_of_agents_without_trust_are_one_chance_among_others():
+    decision = agree([[0, 1, -1]], trust=[0.0, 0.0, 1.0])
+    np.testing.assert_allclose(decision.posterior[0], [1 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trust": [1.0, np.nan]}, r"weights\[1\] is nan"),
+        ({"trust": [1.0, -1.0]}, r"weights\[1\] is -1"),
+        ({"trust": [1.0]}, "one an agent"),
+        ({"trust": "loud"}, "'loud'"),
+        ({"groups": ["a"]}, "1 names; allowed: 2"),
+        ({"power": 0.0}, "power is 0"),
+        ({"probes": ([[0, 1]], [-1])}, "key: holds -1"),
+        ({"probes": ([[0, 1]], [0, 1])}, "a code a probe"),
+        ({"probes": ([[0, 1, 2]], [0])}, "3 agents; allowed: 2"),
+        ({"device": "tpu"}, "'tpu'"),
+    ],
+)
+def test_bad_arguments_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        agree([[0, 1], [1, 1]], **changes)
+
+
+def test_probes_count_no_answer_as_wrong_and_keys_nobody_gave():
+    probes = Probes.of_answers([[2, -1, 2], [1, 1, 0]], [2, 9])
+    np.testing.assert_array_equal(probes.right, [1, 0, 1])
+    np.testing.assert_array_equal(probes.asked, [2, 2, 2])
+    np.testing.assert_array_equal(probes.key, [0, -1])
+
+
+def test_wrong_keys_are_suspected_where_agents_agree_on_another_answer():
+    votes = np.array([[0, 0, 0, 0, 1], [1, 1, 1, 1, 1], [0, 1, 2, 3, 4], [2, 2, 2, 2, 3]])
+    probes = Probes.of_answers(votes, [0, 4, 9, 3])
+    assert probes.suspects == (1, 3)
+    many = agree(np.tile(votes, (3, 1)), probes=probes)
+    assert any("rows 1, 3" in text for text in many.warnings)
+
+
+def test_agents_who_all_fail_are_a_guess():
+    votes = np.array([[0, 1, 2]] * 20)
+    decision = agree(votes, probes=(votes[:6], np.full(6, 9)))
+    assert any("trust is a guess" in text for text in decision.warnings)
+    np.testing.assert_allclose(decision.weights, 1 / 3)
+
+
+def test_probes_of_groups_are_those_of_their_voice():
+    votes = np.array([[0, 0, 1, 2]] * 6)
+    grouped = Probes.of_answers(votes, np.zeros(6, int)).grouped(np.array([0, 0, 0, 1]))
+    np.testing.assert_array_equal(grouped.right, [6, 0])
+    counted = Probes.of_counts([6, 3, 0, 1], [6, 6, 6, 2]).grouped(np.array([0, 0, 0, 1]))
+    np.testing.assert_allclose(counted.right, [3, 1])
+    np.testing.assert_allclose(counted.asked, [6, 2])
+
+
+@pytest.mark.parametrize("bad", [([1, 2], [3]), ([4], [3]), ([-1], [3]), ([1], [np.inf])])
+def test_malformed_counts_of_probes_are_refused(bad):
+    with pytest.raises(InputError, match="probes"):
+        Probes.of_counts(*bad)
+
+
+def test_confidence_of_independent_agents_errs_low():
+    rng = np.random.default_rng(3)
+    votes = crew(rng, [0.9, 0.8, 0.7, 0.7, 0.6], 4000)
+    decision = agree(votes)
+    right = decision.answers == 0
+    assert -0.25 < decision.confidence.mean() - right.mean() <= 0.0
+    sure = decision.confidence > np.median(decision.confidence)
+    assert right[sure].mean() > right[~sure].mean()
+
+
+def test_known_answers_correct_the_confidence():
+    rng = np.random.default_rng(4)
+    votes = crew(rng, [0.9, 0.8, 0.7, 0.7, 0.6], 4000)
+    graded = agree(votes[2000:], probes=(votes[:2000], np.zeros(2000, int)))
+    blind = agree(votes[2000:])
+    right = (graded.answers == 0).mean()
+    assert abs(graded.confidence.mean() - right) < 0.02
+    assert abs(graded.confidence.mean() - right) < abs(blind.confidence.mean() - right)
+
+
+def test_calibration_recovers_a_known_map():
+    rng = np.random.default_rng(5)
+    counts = ShareCounts()
+    x = np.linspace(-3, 3, 61) + 0.05
+    bins = np.floor((x + 6) / 0.2).astype(int)
+    p = 1 / (1 + np.exp(-(0.5 + 0.7 * x)))
+    hits = rng.binomial(5000, p)
+    np.add.at(counts.graded, (bins, 1), hits)
+    np.add.at(counts.graded, (bins, 0), 5000 - hits)
+    counts.graded_items = 1.0
+    found = counts.fit(5)
+    assert (found.intercept, found.slope) == pytest.approx((0.5, 0.7), abs=0.03)
+
+
+def test_more_trust_never_makes_an_answer_less_probable():
+    codes = np.array([[0, 1, 1], [0, 0, 1]])
+    weights = np.array([0.2, 0.3, 0.5])
+    one, two = posteriors(codes, weights, Calibration(0.3, 0.8))
+    assert one[1] > one[0]
+    assert two[0] > one[0]
+    assert ShareCounts().fit(5) == Calibration(0.0, 1.0)
+
+
+def test_independent_voters_count_in_full_and_copies_as_one():
+    rng = np.random.default_rng(6)
+    votes = crew(rng, [0.7] * 5, 5000)
+    right = np.zeros(5000, np.int64)
+    errors = (votes != 0).astype(float)
+    assert effective_voters(votes, right) == pytest.approx(naive.effective_voters(errors))
+    assert effective_voters(votes, right) > 4.5
+    assert effective_voters(np.repeat(votes[:, :1], 4, axis=1), right) == pytest.approx(1.0)
+    assert effective_voters(votes, right, np.zeros(5)) == 0.0
+
+
+def recorded(votes, groups=None):
+    trust = CrewTrust(votes.shape[1], groups=groups)
+    for row in votes:
+        trust.record(np.arange(votes.shape[1]), row)
+    return trust
+
+
+@pytest.mark.parametrize("groups", [None, ["a", "b", "b", "c"]])
+def test_the_online_form_has_the_weights_of_the_batch(groups):
+    votes = crew(np.random.default_rng(7), [0.9, 0.7, 0.6, 0.5], 200)
+    trust, batch = recorded(votes, groups), agree(votes, groups=groups)
+    np.testing.assert_allclose(trust.weights, batch.weights)
+    assert trust.rule == batch.rule == "agreement"
+    assert trust.warnings() == batch.warnings
+
+
+def test_the_online_form_takes_parts_of_the_crew_and_known_answers():
+    trust = CrewTrust(3)
+    np.testing.assert_allclose(trust.weights, 1 / 3)
+    for _ in range(6):
+        trust.record([2, 0], [5, 5])
+        trust.probe(0, True)
+        trust.probe(1, False)
+        trust.grade([2, 1], [3, 4], 3)
+    assert trust.rule == "probes"
+    assert trust.weights[0] == trust.weights[2] > 100 * trust.weights[1]
+
+
+def test_the_state_goes_through_json_and_back():
+    import json
+
+    trust = recorded(crew(np.random.default_rng(8), [0.9, 0.7, 0.6], 50), ["x", "y", "y"])
+    trust.grade([0, 1, 2], [0, 1, 1], 0)
+    again = CrewTrust.from_state(json.loads(json.dumps(trust.state())))
+    np.testing.assert_array_equal(again.weights, trust.weights)
+    assert again.state() == trust.state()
+    assert again.calibration == trust.calibration
+    assert again.warnings() == trust.warnings()
+
+
+def test_wrong_keys_of_graded_tasks_are_suspected():
+    trust = CrewTrust(4)
+    trust.grade([0, 1, 2, 3], [1, 1, 1, 1], 0)
+    trust.grade([0, 1, 2, 3], [1, 1, 1, 1], 1)
+    assert any("1 graded item(s)" in text for text in trust.warnings())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda trust: trust.record([0, 0], [1, 1]), "each once"),
+        (lambda trust: trust.record([3], [1]), "rows below 3"),
+        (lambda trust: trust.record([0, 1], [1]), "1 of 2 experts"),
+        (lambda trust: trust.record([0], [-2]), "holds -2"),
+        (lambda trust: trust.probe(3, True), "expert is 3"),
+        (lambda trust: trust.grade([0], [1], -2), "truth is -2"),
+        (lambda trust: CrewTrust.from_state({"groups": [0, 1]}), "state"),
+        (lambda trust: CrewTrust.from_state(trust.state() | {"right": [1]}), "shape"),
+    ],
+)
+def test_the_online_form_refuses_what_it_cannot_mean(call, message):
+    with pytest.raises(InputError, match=message):
+        call(CrewTrust(3))
