@@ -117,14 +117,32 @@ def _draw(seed: Word32, sweep: Word32, first: int, words: NDArray[np.uint32]) ->
 
 
 @kernel
+def _pair_up(
+    words: NDArray[np.uint32], n: int, indptr: IntArray, indices: IntArray, pairs: IntArray
+) -> None:
+    """Write who meets whom; apart from the meetings, so that memory is waited for together."""
+    for k in range(words.shape[1]):
+        i = _below(words[0, k], n)
+        if indptr.size:
+            j = indices[indptr[i] + _below(words[1, k], indptr[i + 1] - indptr[i])]
+        else:
+            j = _below(words[1, k], n - 1)
+            j += j >= i
+        pairs[0, k], pairs[1, k] = i, j
+
+
+@kernel
 def _meet(
     values: FloatArray, radii: FloatArray, confidence: FloatArray, rate: float, i: int, j: int
 ) -> float:
     """Move two opinions towards each other; return how far one moved along an axis at most."""
+    last_radius, last_confidence = radii.size - 1, confidence.size - 1
+    radius_i, radius_j = radii[min(i, last_radius)], radii[min(j, last_radius)]
+    weight_i, weight_j = confidence[min(i, last_confidence)], confidence[min(j, last_confidence)]
     distance2 = _distance2(values, i, j)
-    both = 2.0 * rate / (confidence[i] + confidence[j])
-    to_j = both * confidence[j] if distance2 <= radii[i] * radii[i] else 0.0
-    to_i = both * confidence[i] if distance2 <= radii[j] * radii[j] else 0.0
+    both = 2.0 * rate / (weight_i + weight_j)
+    to_j = both * weight_j if distance2 <= radius_i * radius_i else 0.0
+    to_i = both * weight_i if distance2 <= radius_j * radius_j else 0.0
     moved = 0.0
     for axis in range(values.shape[1]):
         away = values[j, axis] - values[i, axis]
@@ -151,8 +169,8 @@ def pair_sweep(
     ----------
     values : ndarray of float64, shape (n, D)
         Opinions, overwritten.
-    radii, confidence : ndarray of float64, shape (n,)
-        How far each listens, and how much each counts.
+    radii, confidence : ndarray of float64, shape (1,) or (n,)
+        How far everybody, or each, listens, and how much they count.
     rate : float
         Share of the way that each goes, up to ½ for equal confidence.
     indptr, indices : ndarray of int32
@@ -166,17 +184,13 @@ def pair_sweep(
         How far an opinion moved along an axis in one meeting at most.
     """
     n, moved = values.shape[0], 0.0
-    words = np.empty((2, TOGETHER), np.uint32)
+    words, pairs = np.empty((2, TOGETHER), np.uint32), np.empty((2, TOGETHER), np.int32)
     for start in range(0, n, TOGETHER):
         _draw(seed, sweep, start, words)
+        _pair_up(words, n, indptr, indices, pairs)
         for k in range(min(TOGETHER, n - start)):
-            i = _below(words[0, k], n)
-            if indptr.size:
-                j = indices[indptr[i] + _below(words[1, k], indptr[i + 1] - indptr[i])]
-            else:
-                j = _below(words[1, k], n - 1)
-                j += j >= i
-            moved = max(moved, _meet(values, radii, confidence, rate, i, j))
+            met = _meet(values, radii, confidence, rate, pairs[0, k], pairs[1, k])
+            moved = max(moved, met)
     return moved
 
 

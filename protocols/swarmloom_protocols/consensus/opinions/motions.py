@@ -161,9 +161,10 @@ class Meetings(Motion):
         """Let n pairs a step meet, one after the other."""
         values = values.copy()
         indptr, indices = _edges(self.graph)
+        radii, confidence = _once(self.crowd.radii), _once(self.crowd.confidence)
         for sweep in range(first, first + steps):
             pair_sweep(
-                values, self.crowd.radii, self.crowd.confidence, self.rate,
+                values, radii, confidence, self.rate,
                 indptr, indices, self.crowd.seed, np.uint32(sweep),
             )  # fmt: skip
         return values
@@ -233,3 +234,8 @@ def _edges(graph: Matrix | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     if graph is None:
         return np.empty(0, np.int32), np.empty(0, np.int32)
     return graph.indptr, graph.indices
+
+
+def _once(numbers: FloatArray) -> FloatArray:
+    """Return one number where all are the same, which stays in a processor's cache."""
+    return numbers[:1] if np.all(numbers == numbers[0]) else numbers
