@@ -102,7 +102,7 @@ class CrewReport:
     weights : tuple of float
         Trust that `agree` gives each agent.
     calibration : Reliability or None
-        Of the confidence, where the truth is known.
+        Of the confidence, where the truth of any item is known.
     auroc2 : float
         Chance that a right verdict has more confidence than a wrong one (½: none); NaN without
         truth, or where all verdicts are right or all wrong.
@@ -169,19 +169,21 @@ def crew_report(
         Votes, truth, confidence or groups are malformed.
     """
     codes = ballots(votes)
+    rates = agreement(pair_sums(codes, chance_rates(codes)))
+    copies = clone_clusters(shared_errors(codes), rates)
     decision = agree(votes, groups=groups)
     verdicts = _own_codes(votes, decision.answers)
     key = None if truth is None else _own_codes(votes, _vector("truth", truth, len(codes)))
-    errors = shared_errors(codes, verdicts if key is None else key)
+    # Copies that outvote the others would turn their own errors into the reference.
+    single = agree(codes, groups=copies.tolist()).answers if key is None else key
     judged = decision.confidence if confidence is None else _confidence(confidence, len(codes))
-    right = None if key is None else ((verdicts == key) & (verdicts >= 0))
-    rates = agreement(pair_sums(codes, chance_rates(codes)))
+    right = None if key is None or not len(codes) else (verdicts == key) & (verdicts >= 0)
     return CrewReport(
         len(codes),
         codes.shape[1],
         effective_voters(codes, verdicts if key is None else key),
-        _redundant(errors),
-        cluster_members(clone_clusters(shared_errors(codes), rates)),
+        _redundant(shared_errors(codes, single)),
+        cluster_members(copies),
         tuple(
             float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else np.nan
             for row in rates
