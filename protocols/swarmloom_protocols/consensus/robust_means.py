@@ -154,7 +154,8 @@ def geometric_median(
     positive("tolerance", tolerance)
     rounds = whole("most_iterations", most_iterations, 1)
     # The middle of two medians on a line; in a plane the mean is as good a start, and cheaper.
-    at = np.median(points, axis=0) if points.shape[1] == 1 else points.mean(0)
+    on_a_line = points.shape[1] == 1
+    at = np.median(points, axis=0) if on_a_line else np.full(len(points), 1 / len(points)) @ points
     if not weiszfeld(points, shares, at, tolerance, rounds):
         warnings.warn(
             f"geometric median not within {tolerance:g} after {rounds} rounds",
@@ -267,7 +268,7 @@ def _checked(opinions: ArrayLike, least: int = 1) -> tuple[FloatArray, float]:
         raise InputError(
             f"opinions: shape {points.shape}; allowed: (agents, dimensions), from ({least}, 1)"
         )
-    largest = float(np.abs(points).max())
+    largest = float(np.maximum(points.max(), -points.min()))
     if not math.isfinite(largest):
         wrong = int(np.isfinite(points).all(1).argmin())
         raise InputError(f"opinions: row {wrong} is not finite; leave such agents out")
