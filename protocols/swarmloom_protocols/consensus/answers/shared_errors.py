@@ -163,10 +163,9 @@ def _explained(rates: FloatArray, first: int, second: int) -> float:
     0.4-quantile over them: where others are clones too, most ratios are too high.
     """
     others = np.setdiff1d(np.arange(len(rates)), [first, second])[:MOST_OTHERS]
-    k, l = np.triu_indices(others.size, 1)  # noqa: E741
-    k, l = others[np.r_[k, l]], others[np.r_[l, k]]  # noqa: E741
-    below = np.clip(rates[k, l], 0.05, None)
-    ratios = rates[first, k] * rates[second, l] / below
+    one, two = np.triu_indices(others.size, 1)
+    one, two = others[np.r_[one, two]], others[np.r_[two, one]]
+    ratios = rates[first, one] * rates[second, two] / np.clip(rates[one, two], 0.05, None)
     known = ratios[~np.isnan(ratios)]
     return float(np.quantile(known, CLONE_QUANTILE)) if known.size else 1.0
 

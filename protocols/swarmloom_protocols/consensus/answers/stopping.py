@@ -109,6 +109,7 @@ class Stopper:
         self._calibration = calibration or Calibration()
         self._answers = np.full((1, n_agents), NO_ANSWER)
         self._asked = np.zeros(n_agents, bool)
+        self._following: int | None = None
 
     @property
     def calls(self) -> int:
@@ -120,11 +121,14 @@ class Stopper:
 
         Agents whose model has spoken come after all others, and under no rule but "locked".
         """
+        if self._following is None:
+            self._following = self._choose()
+        return self._following
+
+    def _choose(self) -> int:
         if self._enough():
             return -1
-        if self._rule == "worth":
-            return self._most_worth()
-        return next(iter(self._queue()), -1)
+        return self._most_worth() if self._rule == "worth" else self._queue()[0]
 
     def update(self, agent: int, answer: int) -> bool:
         """Take an agent's answer.
@@ -151,6 +155,7 @@ class Stopper:
             raise InputError(f"agent: {row} has answered already; each answers once")
         self._answers[0, row] = whole("answer", answer, NO_ANSWER)
         self._asked[row] = True
+        self._following = None
         return self.next() < 0
 
     @property
