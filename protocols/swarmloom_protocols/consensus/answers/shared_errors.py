@@ -32,6 +32,7 @@ CLONE_EXCESS = 0.5
 CLONE_DEVIATIONS = 3.0
 CLONE_AGREEMENT = 0.2
 CLONE_QUANTILE = 0.4
+LEAST_AGREEMENT = 0.15
 # Others, of whom two at a time explain a pair's agreement.
 MOST_OTHERS = 30
 # In smaller crews, two who are right together where the rest errs look like copies.
@@ -159,13 +160,16 @@ def clone_clusters(errors: SharedErrors, rates: FloatArray) -> IntArray:
 def _explained(rates: FloatArray, first: int, second: int) -> float:
     """Return the agreement of a pair that one common factor would give (Spearman 1904).
 
-    With loadings a, agreement is a_i a_j, and so R_ik R_jl / R_kl for any two others k and l. The
-    0.4-quantile over them: where others are clones too, most ratios are too high.
+    With loadings a, agreement is a_i a_j, and so R_ik R_jl / R_kl for any two others k and l that
+    agree by 0.15 or more: less says too little to divide by. The 0.4-quantile over them: where
+    others are clones too, most ratios are too high. 1 where there are none.
     """
     others = np.setdiff1d(np.arange(len(rates)), [first, second])[:MOST_OTHERS]
     one, two = np.triu_indices(others.size, 1)
     one, two = others[np.r_[one, two]], others[np.r_[two, one]]
-    ratios = rates[first, one] * rates[second, two] / np.clip(rates[one, two], 0.05, None)
+    apart = rates[one, two] >= LEAST_AGREEMENT
+    one, two = one[apart], two[apart]
+    ratios = rates[first, one] * rates[second, two] / rates[one, two]
     known = ratios[~np.isnan(ratios)]
     return float(np.quantile(known, CLONE_QUANTILE)) if known.size else 1.0
 
