@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import time
 import tomllib
 from dataclasses import dataclass, fields, replace
@@ -45,6 +46,7 @@ class Run:
     audit_cost: float
     decisions: int
     seconds: float
+    panel: Panel
 
     def figures(self) -> dict[str, float]:
         half = len(self.right) // 2
@@ -57,8 +59,29 @@ class Run:
             "overconfidence": self.confidence.mean() - self.right.mean(),
             "first200_accuracy": self.right[:200].mean(),
             "first200_cost": self.cost[:200].mean(),
+            "ece": calibration_error(self.confidence, self.right),
+            "ece_half2": calibration_error(self.confidence[half:], self.right[half:]),
+            "changes": len(self.panel.changes()),
             "microseconds": 1e6 * self.seconds / self.decisions,
         }
+
+    def windows(self, start: int) -> dict[str, float]:
+        """Accuracy by the number of tasks since ``start``."""
+        edges = (-1000, 0, 100, 200, 300, 500, 1000, 2000, 4000)
+        since = self.right[max(start - 1000, 0) :]
+        offset = min(start, 1000)
+        return {
+            f"{low}..{high}": since[max(low + offset, 0) : high + offset].mean()
+            for low, high in itertools.pairwise(edges)
+            if high + offset <= len(since)
+        }
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error over ten equal bins of stated confidence."""
+    place = np.minimum((10 * confidence).astype(int), 9)
+    gap = np.bincount(place, confidence - right, 10)
+    return float(np.abs(gap).sum() / len(right))
 
 
 def read_table(answers: Path, costs: Path) -> Table:
@@ -103,14 +126,28 @@ def audit(panel, table, item, number, names):
     return cost
 
 
-def stream(table: Table, settings: PanelSettings, seed: int, graded: float = 0.05) -> Run:
+def stream(
+    table: Table,
+    settings: PanelSettings,
+    seed: int,
+    graded: float = 0.05,
+    *,
+    order: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    studied: int = 0,
+    study_labels: bool = True,
+) -> Run:
+    """Run a stream in random or the given order; ``studied`` tasks of it are known beforehand."""
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(table.truth))
-    lottery = rng.random(len(order)) < graded
+    shuffled = rng.permutation(len(table.truth))
+    lottery = rng.random(len(shuffled)) < graded
+    order = shuffled if order is None else order
     panel = Panel(table.prices, int(table.topic.max()) + 1, settings, rng=rng)
+    if studied:
+        study(panel, table, order[:studied], study_labels)
+        order = order[studied:]
     right, cost, confidence = np.zeros((3, len(order)))
-    decisions, audits = 0, 0.0
-    started = time.perf_counter()
+    audits, started = 0.0, time.process_time()
     for step, item in enumerate(order):
         names: dict[int, int] = {-1: -1}
         number, cost[step] = one_task(panel, table, item, names)
@@ -120,9 +157,43 @@ def stream(table: Table, settings: PanelSettings, seed: int, graded: float = 0.0
             paid = audit(panel, table, item, number, names)
             cost[step] += paid
             audits += paid
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     decisions = int(panel.report().calls.sum()) + len(order)
-    return Run(right, cost, confidence, audits / len(order), decisions, seconds)
+    return Run(right, cost, confidence, audits / len(order), decisions, seconds, panel)
+
+
+def study(panel: Panel, table: Table, items: np.ndarray, labels: bool) -> None:
+    """Show the panel the recorded answers of all experts to some tasks."""
+    truth = table.truth[items] if labels else None
+    options = None if table.n_options.max() == 0 else table.n_options[items]
+    panel.study(table.topic[items], options, table.answers[items], truth)
+
+
+def stream_order(table: Table, seed: int) -> np.ndarray:
+    """The random order in which `stream` takes the tasks."""
+    return np.random.default_rng(seed).permutation(len(table.truth))
+
+
+def blocks(table: Table, seed: int) -> np.ndarray:
+    """An order in which topics come one after the other."""
+    order = stream_order(table, seed)
+    rank = np.random.default_rng([seed, 1]).permutation(int(table.topic.max()) + 1)
+    return order[np.argsort(rank[table.topic[order]], kind="stable")]
+
+
+def drifted(table: Table, expert: int, seed: int) -> Table:
+    """Let one expert answer at random from half way of `stream_order` on."""
+    rng = np.random.default_rng([seed, 2])
+    later = stream_order(table, seed)[len(table.truth) // 2 :]
+    answers = table.answers.copy()
+    choices = np.where(table.n_options[later] > 0, table.n_options[later], 1000)
+    answers[later, expert] = rng.integers(0, choices)
+    return replace(table, answers=answers)
+
+
+def part(table: Table, experts: np.ndarray) -> Table:
+    """Only some of the experts."""
+    return replace(table, answers=table.answers[:, experts], prices=table.prices[experts])
 
 
 def parsed_settings(pairs: list[str]) -> PanelSettings:
@@ -141,18 +212,42 @@ def summary(runs: list[Run]) -> str:
     return f"{figures} sd {spread:.4f} lowest {lowest:.4f}"
 
 
+def one_stream(table: Table, settings: PanelSettings, seed: int, args: argparse.Namespace) -> Run:
+    """One stream of the scenario asked for on the command line."""
+    kinds = {"study_labels": not args.unlabelled_study, "studied": args.studied}
+    if args.drift >= 0:
+        table = drifted(table, args.drift, seed)
+    if args.without >= 0:
+        table = part(table, np.delete(np.arange(len(table.prices)), args.without))
+    order = blocks(table, seed) if args.blocks else None
+    return stream(table, settings, seed, args.graded, order=order, **kinds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", choices=sorted(TABLES), default="mmlu_pro")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--graded", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--studied", type=int, default=0, help="tasks recorded beforehand")
+    parser.add_argument("--unlabelled-study", action="store_true")
+    parser.add_argument("--drift", type=int, default=-1, help="expert that fails from half way on")
+    parser.add_argument("--without", type=int, default=-1, help="expert left out")
+    parser.add_argument("--blocks", action="store_true", help="topics one after the other")
+    parser.add_argument("--windows", action="store_true", help="accuracy around half way")
+    parser.add_argument("--changes", action="store_true", help="experts found to turn bad")
     parser.add_argument("settings", nargs="*", help="name=value of PanelSettings")
     args = parser.parse_args()
     table = read_table(*(args.data / name for name in TABLES[args.table]))
     settings = parsed_settings(args.settings)
-    runs = [stream(table, settings, seed, args.graded) for seed in args.seeds]
+    runs = [one_stream(table, settings, seed, args) for seed in args.seeds]
     print(args.table, *args.settings, "|", summary(runs))  # noqa: T201
+    if args.changes:
+        print(*(run.panel.changes() for run in runs), sep="\n")  # noqa: T201
+    if args.windows:
+        rows = [run.windows(len(table.truth) // 2) for run in runs]
+        for name in rows[0]:
+            print(f"  {name}: {np.mean([row[name] for row in rows]):.4f}")  # noqa: T201
 
 
 if __name__ == "__main__":

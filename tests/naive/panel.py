@@ -6,6 +6,8 @@ Options are 0 to n-1; the distinct answers given are the first ones. Rates are n
 
 from __future__ import annotations
 
+import math
+
 
 def likelihood(rate, answer, truth, popular, n_options):
     right, empty, lured, other = rate
@@ -92,3 +94,18 @@ def expected_counts(prior, rates, calls, n_options, truth):
             kind = 1 if answer < 0 else 0 if answer == right else 2 if answer == popular else 3
             shares[call][z][kind] += chance / total
     return difficulty, shares
+
+
+def fall_ratio(prior, rates, calls, n_options, truth, expert, fall):
+    """P(answers, truth | the expert's right rates lowered) over P(answers, truth)."""
+    lowered = [list(map(list, rate)) for rate in rates]
+    for row in lowered[expert]:
+        odds = row[0] / (1.0 - row[0]) * math.exp(-fall)
+        right = odds / (1.0 + odds)
+        rest = (1.0 - right) / (1.0 - row[0])
+        row[:] = [right, *(rest * rate for rate in row[1:])]
+    chances = []
+    for table in (lowered, rates):
+        weights = truth_weights(prior, table, calls, n_options)
+        chances.append(sum(weights) if truth < 0 else weights[truth])
+    return chances[0] / chances[1]

@@ -146,7 +146,7 @@ def test_it_beats_random_choice_and_plain_majority_of_the_cheap():
     settings = Settings(swarm={"window": 1, "quorum": 3}, plugins={"enable": []})
     majority = accuracy(Swarm(crew()[:4], settings).run(questions(800)))
     panel = accuracy(swarm_of(target_cost=2.5).run(questions(800), feedback=grading(0.1)))
-    assert panel > majority + 0.05
+    assert panel > majority + 0.03
 
 
 def test_it_finds_out_who_is_good():

@@ -124,10 +124,10 @@ def test_journal_keeps_answers_bought_later_with_their_task():
     journal.add_later(0, 7, 1, 3.0)
     for copy in (journal, Journal(journal.arrays())):
         assert copy.experts_of(0) == [4, 2, 7]
-        history = copy.history(latest=10)
+        history = copy.history(latest=10, since=np.zeros(8, int))
         assert history.first.tolist() == [0, 3, 5]
         assert history.expert.tolist() == [4, 2, 7, 4, 2]
-        latest = copy.history(latest=1)
+        latest = copy.history(latest=1, since=np.zeros(8, int))
         assert latest.first.tolist() == [0, 2]
         assert latest.topic.tolist() == [1]
 

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
-from swarmloom_protocols.consensus.panel.likelihood import EMPTY
+from swarmloom_protocols.consensus.panel.likelihood import ABSENT, EMPTY
 
-__all__ = ["checked_calls", "checked_costs", "checked_mask", "checked_prices"]
+__all__ = ["checked_calls", "checked_costs", "checked_mask", "checked_prices", "checked_table"]
 
 
 def checked_calls(
@@ -48,6 +48,29 @@ def checked_costs(costs: ArrayLike, calls: int) -> FloatArray:
     if checked.shape != (calls,) or not (np.isfinite(checked).all() and (checked >= 0).all()):
         raise InputError(f"costs = {checked.tolist()}: must be {calls} finite numbers >= 0")
     return checked
+
+
+def checked_table(
+    topics: ArrayLike,
+    n_options: ArrayLike | None,
+    votes: ArrayLike,
+    truths: ArrayLike | None,
+    shape: tuple[int, int],
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return recorded tasks as arrays; ``shape`` is the number of topics and of experts."""
+    said = np.asarray(votes, np.int64)
+    if said.ndim != 2 or said.shape[1] != shape[1] or (said < ABSENT).any():
+        raise InputError(f"votes of shape {said.shape}: must be tasks x {shape[1]}, all >= -2")
+    tasks = said.shape[0]
+    place = np.asarray(topics, np.int64)
+    options = np.zeros(tasks, np.int64) if n_options is None else np.asarray(n_options, np.int64)
+    truth = np.full(tasks, EMPTY) if truths is None else np.asarray(truths, np.int64)
+    for name, values in (("topics", place), ("n_options", options), ("truths", truth)):
+        if values.shape != (tasks,):
+            raise InputError(f"{name} of shape {values.shape}: must be ({tasks},)")
+    if ((place < 0) | (place >= shape[0])).any():
+        raise InputError(f"topics: must be 0 to {shape[0] - 1}")
+    return place, options, said, truth
 
 
 def checked_mask(allowed: ArrayLike, n_experts: int) -> BoolArray:

@@ -69,7 +69,7 @@ class Journal:
         start, asked, item = self["start"], self["asked"], self["item"]
         position = np.arange(item.shape[0])
         for call in np.flatnonzero(position >= start[item] + asked[item]):
-            self._later.setdefault(int(item[call]), []).append(int(self["expert"][call]))
+            self._later.setdefault(int(item[call]), []).append(int(call))
 
     def __len__(self) -> int:
         return int(self["topic"].shape[0])
@@ -103,7 +103,7 @@ class Journal:
     def add_later(self, item: int, expert: int, answer: int, cost: float) -> None:
         """Add an answer bought after the task was finished."""
         self._add_call(item, expert, answer, cost)
-        self._later.setdefault(item, []).append(expert)
+        self._later.setdefault(item, []).append(self["item"].shape[0] - 1)
 
     def _add_call(self, item: int, expert: int, answer: int, cost: float) -> None:
         for name, value in zip(_CALL_COLUMNS, (item, expert, answer, cost), strict=True):
@@ -111,15 +111,44 @@ class Journal:
 
     def experts_of(self, item: int) -> list[int]:
         """Who has answered a task."""
-        start, asked = int(self["start"][item]), int(self["asked"][item])
-        at_once: list[int] = self["expert"][start : start + asked].tolist()
-        return at_once + self._later.get(item, [])
+        experts: list[int] = self["expert"][self._calls_of(item)].tolist()
+        return experts
 
-    def history(self, latest: int) -> History:
-        """Return the latest tasks with the calls of each side by side."""
+    def verdict_calls(self, item: int) -> tuple[IntArray, IntArray]:
+        """Return experts and answers that a task's verdict was made of, audits left out."""
+        start, asked = int(self["start"][item]), int(self["asked"][item])
+        return self["expert"][start : start + asked], self["answer"][start : start + asked]
+
+    def _calls_of(self, item: int) -> list[int]:
+        start, asked = int(self["start"][item]), int(self["asked"][item])
+        return [*range(start, start + asked), *self._later.get(item, [])]
+
+    def task(self, item: int) -> History:
+        """Return one task with its calls."""
+        calls = self._calls_of(item)
+        one = slice(item, item + 1)
+        return History(
+            np.array([0, len(calls)]),
+            self["expert"][calls],
+            self["answer"][calls],
+            self["topic"][one],
+            self["n_options"][one],
+            self["truth"][one],
+        )
+
+    def history(self, latest: int, since: IntArray) -> History:
+        """Return the latest tasks with the calls of each side by side.
+
+        Parameters
+        ----------
+        latest : int
+            Number of tasks.
+        since : int64[experts]
+            Calls of an expert to tasks before this one are left out.
+        """
         oldest = max(len(self) - latest, 0)
         item = self["item"]
-        kept = np.flatnonzero(item >= oldest)
+        kept = np.flatnonzero((item >= oldest) & (item >= since[self["expert"]]))
         kept = kept[np.argsort(item[kept], kind="stable")]
         return History(
             np.searchsorted(item[kept], np.arange(oldest, len(self) + 1)),

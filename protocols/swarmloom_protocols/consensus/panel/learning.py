@@ -20,11 +20,20 @@ from typing import NamedTuple
 import numpy as np
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.likelihood import NOTHING, OTHER, POPULAR, RIGHT
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
-__all__ = ["Counts", "History", "Learner", "Rates", "share_out", "shifted_rates"]
+__all__ = [
+    "Counts",
+    "History",
+    "Learner",
+    "Rates",
+    "responsibilities",
+    "share_out",
+    "shifted_rates",
+    "weigh_task",
+]
 
 
 _FIRST_ABILITY = 0.3
@@ -126,9 +135,9 @@ def share_out(
             continue
         topic = history.topic[task]
         base[:] = np.log(difficulty[topic])
-        named = _weigh_task(history, task, log_rates[topic], log_pairs[topic], base, right, popular)
+        named = weigh_task(history, task, log_rates[topic], log_pairs[topic], base, right, popular)
         truth = history.truth[task]
-        _responsibilities(base, right[: named + 1], popular[: named + 1], n_options, truth)
+        responsibilities(base, right[: named + 1], popular[: named + 1], n_options, truth)
         _add_task(history, task, weight, base, right, popular, right_rate, counts)
 
 
@@ -142,7 +151,7 @@ def _largest(numbers: IntArray) -> int:
 
 
 @kernel
-def _weigh_task(
+def weigh_task(
     history: History,
     task: int,
     log_rates: FloatArray,
@@ -176,7 +185,7 @@ def _weigh_task(
 
 
 @kernel
-def _responsibilities(
+def responsibilities(
     base: FloatArray, right: FloatArray, popular: FloatArray, n_options: int, truth: int
 ) -> None:
     """Turn log weights into posteriors in place.
@@ -278,6 +287,9 @@ class Learner:
         Calls at which a topic's offset of an expert is halved.
     difficulty_strength : float
         Pseudo-tasks that shrink a topic's difficulty towards all topics'.
+    doubted : bool[experts]
+        Who has turned bad: the curve that abilities follow weighs a tenth for them, for an expert
+        that answers at random is bad at easy tasks, too.
     """
 
     lean: FloatArray
@@ -288,6 +300,7 @@ class Learner:
     prior_experts: float
     topic_strength: float
     difficulty_strength: float
+    doubted: BoolArray
 
     @classmethod
     def of_settings(cls, prices: FloatArray, settings: PanelSettings) -> Learner:
@@ -304,7 +317,14 @@ class Learner:
             settings.prior_experts,
             settings.topic_strength,
             settings.difficulty_strength,
+            np.zeros(prices.shape[0], np.bool_),
         )
+
+    def doubt(self, expert: int, fall: float) -> None:
+        """Expect an expert to be ``fall`` logits less able than its like, and not like them."""
+        if not self.doubted[expert]:
+            self.lean[expert] -= fall
+            self.doubted[expert] = True
 
     @property
     def levels(self) -> FloatArray:
@@ -396,7 +416,8 @@ class Learner:
         pooled = outcome.sum(axis=(0, 1)) + np.array([0.0, 1.0, 8.0, 11.0])
         failures = pooled[1:] / pooled[1:].sum()
         prior = np.concatenate([chance[..., None], (1.0 - chance)[..., None] * failures], axis=-1)
-        weighed = outcome + self.strength * prior
+        strength = self.strength * np.where(self.doubted, 0.1, 1.0)
+        weighed = outcome + strength[:, None, None] * prior
         rates: FloatArray = weighed / weighed.sum(axis=-1, keepdims=True)
         return rates
 

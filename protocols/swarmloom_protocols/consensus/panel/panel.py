@@ -18,22 +18,31 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.budget import Budget
+from swarmloom_protocols.consensus.panel.changes import ChangeWatch
 from swarmloom_protocols.consensus.panel.checks import (
     checked_calls,
     checked_costs,
     checked_mask,
+    checked_table,
+)
+from swarmloom_protocols.consensus.panel.confidence import (
+    UNCORRECTED,
+    Correction,
+    fit_correction,
+    restated,
 )
 from swarmloom_protocols.consensus.panel.history import Journal
 from swarmloom_protocols.consensus.panel.learning import Learner, Rates
 from swarmloom_protocols.consensus.panel.likelihood import (
+    ABSENT,
     EMPTY,
     Evidence,
-    marginals,
+    RateTable,
+    answer_chances,
     new_evidence,
     option_rates,
-    weigh_answers,
 )
-from swarmloom_protocols.consensus.panel.lookahead import Menu, ask_values
+from swarmloom_protocols.consensus.panel.lookahead import Question, value_asks
 from swarmloom_protocols.consensus.panel.pool import (
     choose_pool,
     estimated_accuracy,
@@ -91,7 +100,13 @@ class Panel:
         self._labels = np.zeros(self.n_experts, np.int64)
         self._calls = np.zeros(self.n_experts, np.int64)
         self._refits = 0
+        self._changed_at = 0
+        self._studied = 0
+        self._correction = UNCORRECTED
         self._next_refit = self.settings.first_refit
+        self._watch = ChangeWatch(
+            self.n_experts, self.settings.change_fall, self.settings.change_limit
+        )
         self._scratch = new_evidence(4, 16, self.settings.classes)
         self._take_up_rates()
 
@@ -149,12 +164,30 @@ class Panel:
             if allowed is None
             else checked_mask(allowed, self.n_experts)
         )
+        if len(self._journal) < self.settings.survey_tasks and (free & self._surveyed()).any():
+            return self._survey(topic, n_options, asked, given, free)
         key = (topic, n_options, asked.tobytes(), given.tobytes(), free.tobytes())
-        if asked.shape[0] > 1:
-            return self._look_ahead(topic, n_options, asked, given, free)
         if key not in self._kept:
             self._kept[key] = self._look_ahead(topic, n_options, asked, given, free)
         return self._kept[key]
+
+    def _survey(
+        self, topic: int, n_options: int | None, asked: IntArray, given: IntArray, free: BoolArray
+    ) -> AskValues:
+        """Ask one after the other of the experts that a survey affords, the cheapest first."""
+        wanted = free & self._surveyed()
+        wanted[asked] = False
+        values = np.where(wanted, 2.0 - self.prices / max(self.prices.max(), 1e-300), -np.inf)
+        chance = self._believed(topic, n_options, asked, given).answers
+        return AskValues(float(chance.max(initial=0.0)), values)
+
+    def _surveyed(self) -> BoolArray:
+        target = self.settings.target_cost
+        order = np.argsort(self.prices, kind="stable")
+        room = self.settings.survey_cost * (target or float(np.median(self.prices)))
+        surveyed = np.zeros(self.n_experts, np.bool_)
+        surveyed[order[np.cumsum(self.prices[order]) <= room]] = True
+        return surveyed
 
     def next(
         self,
@@ -175,59 +208,127 @@ class Panel:
         best = int(np.argmax(ask))
         return -1 if ask[best] == -np.inf or 0.0 < stop >= ask[best] else best
 
+    def _believed(
+        self, topic: int, n_options: int | None, asked: IntArray, given: IntArray
+    ) -> Belief:
+        key = (topic, n_options, asked.tobytes(), given.tobytes())
+        if key not in self._beliefs:
+            options = self._options(n_options, given)
+            chance = answer_chances(
+                self._rates.difficulty[topic],
+                self._table_of(topic, options).log_believed,
+                asked,
+                given,
+                self._room(given),
+                float(max(options, 2)),
+            )
+            chance.flags.writeable = False
+            self._beliefs[key] = Belief(chance, max(1.0 - float(chance.sum()), 0.0))
+        return self._beliefs[key]
+
     def posterior(
         self, topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
     ) -> Belief:
-        """Return the probability of each distinct answer given. Arguments as in `values`."""
+        """Return the probability of each distinct answer given. Arguments as in `values`.
+
+        It is corrected by the grades of earlier verdicts (`confidence`); `values` is not.
+        """
         asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
-        options = self._options(n_options, given)
-        evidence = self._room(given)
-        log_rates = np.log(option_rates(self._rates.topical[topic], options))
-        weigh_answers(self._rates.difficulty[topic], log_rates, asked, given, evidence)
-        total = marginals(evidence, 0, float(max(options, 2)))
-        named = evidence.named[0]
-        chance = evidence.truth[0, 1 : named + 1].sum(axis=-1) / total
-        return Belief(chance, max(1.0 - float(chance.sum()), 0.0))
+        return restated(self._believed(topic, n_options, asked, given), self._correction)
 
     def _look_ahead(
         self, topic: int, n_options: int | None, asked: IntArray, given: IntArray, free: BoolArray
     ) -> AskValues:
         options = self._options(n_options, given)
-        evidence = self._room(given)
-        rates, log_rates = self._rates_of(topic, options)
-        weigh_answers(self._rates.difficulty[topic], log_rates, asked, given, evidence)
-        taken = np.zeros(self.n_experts, np.bool_)
-        taken[asked] = True
-        candidates = np.flatnonzero(self._pool & free & ~taken)
-        if candidates.shape[0] == 0 and not (given >= 0).any():
-            candidates = np.flatnonzero(free & ~taken)[: self.settings.pool_limit]
-        price = self._budget.quoted * self.prices
-        menu = Menu(rates, price, candidates, taken, float(max(options, 2)))
-        depth = self.settings.depth if asked.shape[0] else self.settings.opening_depth
-        values = np.full(self.n_experts, -np.inf)
-        stop = ask_values(evidence, menu, depth, self.settings.width, values)
+        table = self._table_of(topic, options)
+        question = Question(
+            self._rates.difficulty[topic],
+            table.rates,
+            table.log_rates,
+            asked,
+            given,
+            self._pool,
+            free,
+            self._budget.quoted * self.prices,
+            float(max(options, 2)),
+        )
+        settings = self.settings
+        depth = settings.depth if asked.shape[0] else settings.opening_depth
+        values = np.empty(self.n_experts)
+        stop = value_asks(
+            question, self._room(given), depth, settings.width, settings.pool_limit, values
+        )
         values.flags.writeable = False
         return AskValues(stop, values)
 
     def _options(self, n_options: int | None, given: IntArray) -> int:
         count = self.settings.open_options if n_options is None else n_options
-        return max(count, int(given.max(initial=EMPTY)) + 1, 1)
+        return max(count, max(given.tolist(), default=EMPTY) + 1, 1)
 
     def _room(self, given: IntArray) -> Evidence:
         """Scratch for the answers given and what a look-ahead may add."""
-        needed = int(given.max(initial=EMPTY)) + 4
+        needed = max(given.tolist(), default=EMPTY) + 4
         if needed > self._scratch.right.shape[1]:
             self._scratch = new_evidence(4, 2 * needed, self.settings.classes)
         return self._scratch
 
-    def _rates_of(self, topic: int, options: int) -> tuple[FloatArray, FloatArray]:
-        """Exploring `option_rates` of a topic and their logarithm, kept until the next refit."""
+    def _table_of(self, topic: int, options: int) -> RateTable:
+        """Rates of a topic, kept until the next refit."""
         if (topic, options) not in self._tables:
             rates = option_rates(self._explored[topic], options)
-            self._tables[topic, options] = rates, np.log(rates)
+            believed = option_rates(self._rates.topical[topic], options)
+            self._tables[topic, options] = RateTable(rates, np.log(rates), np.log(believed))
         return self._tables[topic, options]
 
     # Learning.
+
+    def study(
+        self,
+        topics: ArrayLike,
+        n_options: ArrayLike | None,
+        votes: ArrayLike,
+        truths: ArrayLike | None = None,
+    ) -> None:
+        """Learn from recorded answers before the first task. Nothing is billed.
+
+        Parameters
+        ----------
+        topics : int64[tasks]
+        n_options : int64[tasks], optional
+            ``None``, or 0 for a task: free text, as in `values`.
+        votes : int64[tasks, experts]
+            Answers by number; a number means something within its task only. -1 (`EMPTY`) for
+            an expert that gave none, -2 (`ABSENT`) for one that was not asked.
+        truths : int64[tasks], optional
+            The right answer by the same numbers, -1 where it is not known.
+
+        Raises
+        ------
+        InputError
+            A task has been recorded already, or something is out of range.
+        """
+        if len(self._journal) > self._studied:
+            raise InputError("study: must come before the first task is recorded")
+        shape = (self.n_topics, self.n_experts)
+        place, options, said, truth = checked_table(topics, n_options, votes, truths, shape)
+        for task in range(said.shape[0]):
+            self._study_task(int(place[task]), int(options[task]), said[task], int(truth[task]))
+        self._studied = len(self._journal)
+        self.refit()
+
+    def _study_task(self, topic: int, options: int, said: IntArray, truth: int) -> None:
+        asked = np.flatnonzero(said != ABSENT)
+        codes = {EMPTY: EMPTY}
+        given = [codes.setdefault(answer, len(codes) - 1) for answer in said[asked].tolist()]
+        answers = np.array(given, np.int64)
+        free = np.zeros(asked.shape[0])
+        unsaid = (EMPTY, 0.0)
+        count = self._options(options or None, answers)
+        item = self._journal.add_task(topic, count, asked, answers, free, unsaid)
+        self._calls[asked] += 1
+        if truth >= 0:
+            self._journal["truth"][item] = codes.get(truth, len(codes) - 1)
+            self._labels[asked] += 1
 
     def record(
         self,
@@ -254,13 +355,14 @@ class Panel:
         asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
         paid = checked_costs(costs, asked.shape[0])
         chance = self.posterior(topic, n_options, asked, given).answers
-        verdict = int(np.argmax(chance)) if chance.shape[0] else EMPTY
-        confidence = float(chance[verdict]) if verdict >= 0 else 0.0
+        best = int(np.argmax(chance)) if chance.shape[0] else EMPTY
+        verdict = best, float(chance[best]) if best >= 0 else 0.0
         options = self._options(n_options, given)
-        item = self._journal.add_task(topic, options, asked, given, paid, (verdict, confidence))
+        item = self._journal.add_task(topic, options, asked, given, paid, verdict)
         self._calls[asked] += 1
         self._budget.pay_task(float(paid.sum()))
         self._bill(asked, given, paid)
+        self._suspect(item, asked, self._watch.evidence(self._journal.task(item)))
         if len(self._journal) >= self._next_refit:
             self.refit()
         elif self._budget.requote():
@@ -291,8 +393,12 @@ class Panel:
             raise InputError(f"item {item} is graded already")
         if truth < 0:
             raise InputError(f"truth = {truth}: must be the index of an answer, at least 0")
+        task = self._journal.task(item)
+        guessed = self._watch.evidence(task)
         self._journal["truth"][item] = truth
-        self._labels[self._journal.experts_of(item)] += 1
+        self._labels[task.expert] += 1
+        known = self._watch.evidence(self._journal.task(item))
+        self._suspect(item, task.expert, known - guessed)
 
     def audit(self, item: int, allowed: ArrayLike | None = None) -> int:
         """Return the expert whose answer to a graded item is most worth buying, or -1 for none.
@@ -360,6 +466,43 @@ class Panel:
         self._calls[expert] += 1
         self._budget.pay_audit(cost)
         self._bill(np.array([expert]), np.array([answer]), paid)
+        evidence = self._watch.evidence(self._journal.task(item))
+        self._suspect(item, np.array([expert]), evidence[-1:])
+
+    def _suspect(self, item: int, experts: IntArray, evidence: FloatArray) -> None:
+        """Count evidence against experts; forget what one did before it turned bad."""
+        known = self._known_answers()[experts] >= self.settings.change_answers
+        changed = self._watch.add(item, experts[known], evidence[known])
+        if changed < 0:
+            return
+        calls = np.flatnonzero(self._journal["expert"] == changed)
+        items = self._journal["item"][calls]
+        items = items[items >= self._watch.since[changed]]
+        self._calls[changed] = items.shape[0]
+        self._learner.doubt(changed, self.settings.change_fall)
+        self._labels[changed] = (self._journal["truth"][items] >= 0).sum()
+        self._changed_at = len(self._journal)
+        self.refit()
+
+    def _on_probation(self) -> BoolArray:
+        """Experts that turned bad and have not been graded enough since: audits alone ask them."""
+        waiting = np.zeros(self.n_experts, np.bool_)
+        for item, expert in self._watch.found:
+            waiting[expert] |= len(self._journal) - item < self.settings.probation_tasks
+        return waiting & (self._labels < self.settings.probation_grades)
+
+    def _known_answers(self) -> FloatArray:
+        """Answers of each expert as they weigh in learning."""
+        known: FloatArray = self._labels + self._ungraded_weight() * (self._calls - self._labels)
+        return known
+
+    def _ungraded_weight(self) -> float:
+        grades = int((self._journal["truth"] >= 0).sum())
+        return self.settings.ungraded_weight / max(self.settings.ungraded_weight + grades, 1e-12)
+
+    def changes(self) -> tuple[tuple[int, int], ...]:
+        """Task number and expert of each change for the worse that was found."""
+        return tuple(self._watch.found)
 
     def _bill(self, asked: IntArray, given: IntArray, paid: FloatArray) -> None:
         # What a failure cost says nothing of what an answer will.
@@ -381,33 +524,51 @@ class Panel:
             difficulty=_with_copies(self._rates.difficulty, extra),
         )
         self._explored: FloatArray = _with_copies(self._explored, extra)
+        self._watch.take_up(self._rates)
 
     def refit(self) -> None:
         """Learn from all that was paid for; `record` calls this when it is due."""
         settings, tasks = self.settings, len(self._journal)
-        grades = int((self._journal["truth"] >= 0).sum())
-        weight = settings.ungraded_weight / max(settings.ungraded_weight + grades, 1e-12)
-        sweeps = 6 if tasks < 1000 else 2
-        history = self._journal.history(settings.memory)
-        self._rates = self._learner.refit(self._rates, history, weight, sweeps)
+        recent = tasks - self._changed_at
+        sweeps = 6 if recent < 1000 else 2
+        history = self._journal.history(settings.memory, self._watch.since)
+        self._rates = self._learner.refit(self._rates, history, self._ungraded_weight(), sweeps)
         self._refits += 1
-        wait = min(settings.longest_refit, int(tasks * settings.refit_share))
+        wait = min(settings.longest_refit, int(recent * settings.refit_share))
         self._next_refit = tasks + max(20, wait)
         self._budget.requote(now=True)
         self._take_up_rates()
+        self._correction = self._fit_correction()
+
+    def _fit_correction(self) -> Correction:
+        """Compare with the grades what would be believed now; studied tasks had no verdict."""
+        truth, verdict = self._journal["truth"], self._journal["verdict"]
+        graded = np.flatnonzero((truth >= 0) & (verdict >= 0))[-self.settings.correction_grades :]
+        confidence, right = np.zeros(graded.shape[0]), np.zeros(graded.shape[0], np.bool_)
+        for place, item in enumerate(graded.tolist()):
+            topic, options = (int(self._journal[name][item]) for name in ("topic", "n_options"))
+            calls = self._journal.verdict_calls(item)
+            chance = self._believed(topic, options, *calls).answers
+            confidence[place] = chance.max()
+            right[place] = chance.argmax() == truth[item]
+        return fit_correction(confidence, right)
 
     def _take_up_rates(self) -> None:
         """Draw the exploration noise, choose the pool and drop what was made with old rates."""
         rng = np.random.default_rng([self._seed, self._refits])
+        self._watch.take_up(self._rates)
         self._explored = explored(self._rates.topical, self._calls, self.settings.jitter, rng)
         accuracy = estimated_accuracy(self._rates)
         self._pool = choose_pool(
             accuracy, self._labels, self.prices, self._budget.price, self.settings
         )
+        trusted = self._pool & ~self._on_probation()
+        self._pool = trusted if trusted.any() else self._pool
         self._forget_tables()
 
     def _forget_tables(self) -> None:
-        self._tables: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = {}
+        self._tables: dict[tuple[int, int], RateTable] = {}
+        self._beliefs: dict[tuple[Any, ...], Belief] = {}
         self._kept: dict[tuple[Any, ...], AskValues] = {}
 
     # Reporting, saving, restoring.
@@ -425,14 +586,18 @@ class Panel:
             price_of_money=self._budget.price,
             mean_cost=self._budget.spent / max(len(journal), 1),
             audit_cost=self._budget.audit_spent / max(len(journal), 1),
-            calibration=calibration(journal["confidence"], journal["verdict"], journal["truth"]),
+            calibration=calibration(
+                *(journal[name][self._studied :] for name in ("confidence", "verdict", "truth"))
+            ),
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything `from_state` needs, as arrays (copies)."""
         budget = self._budget
         whole = [self.n_topics, self._seed, self._refits, self._next_refit, budget.tasks]
+        whole += [self._changed_at, self._studied]
         real = [budget.price, budget.quoted, budget.spent, budget.audit_spent]
+        real += self._correction
         return {
             **{f"prices.{name}": array for name, array in self._book.arrays().items()},
             "whole": np.array(whole, np.int64),
@@ -443,6 +608,7 @@ class Panel:
             "explored": self._explored.copy(),
             **{f"rates.{name}": array.copy() for name, array in self._rates._asdict().items()},
             **{f"journal.{name}": array for name, array in self._journal.arrays().items()},
+            **{f"watch.{name}": array for name, array in self._watch.arrays().items()},
         }
 
     @classmethod
@@ -450,17 +616,23 @@ class Panel:
         cls, state: Mapping[str, NDArray[Any]], settings: PanelSettings | None = None
     ) -> Panel:
         """Return a panel that goes on exactly where `state` was taken, under ``settings``."""
-        n_topics, seed, refits, next_refit, tasks = (int(value) for value in state["whole"])
+        n_topics, seed, refits, next_refit, *counts = (int(v) for v in state["whole"])
         book = _part("prices.", state)
         panel = cls(book["declared"], n_topics, settings, rng=np.random.default_rng(0))
         panel._book = PriceBook(**book)
         panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
-        price, quoted, spent, audit_spent = (float(value) for value in state["real"])
-        panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
+        tasks, panel._changed_at, panel._studied = counts
+        *money, bias, slope = (float(value) for value in state["real"])
+        panel._correction = Correction(bias, slope)
+        panel._budget = Budget(panel.settings, *money, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
         panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()
         panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
         panel._journal = Journal(_part("journal.", state))
+        panel._watch.resume(_part("watch.", state))
+        panel._watch.take_up(panel._rates)
+        for _, expert in panel._watch.found:
+            panel._learner.doubt(expert, panel.settings.change_fall)
         panel._forget_tables()
         return panel
 

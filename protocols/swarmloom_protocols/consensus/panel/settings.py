@@ -70,6 +70,19 @@ class PanelSettings:
         The price of money (utility per unit of cost) at the start, its rate of change, its range.
     repay_tasks : float
         Tasks over which an overspent or unspent sum is worked off.
+    change_fall, change_limit : float
+        An expert has turned bad when its answers are ``change_limit`` nats more likely with right
+        rates ``change_fall`` logits lower (see `changes`); what it did before is forgotten then.
+    change_answers : float
+        Answers of an expert, as they weigh in learning, before it is watched.
+    probation_grades, probation_tasks : int
+        An expert that has turned bad is asked in audits alone until so many of its answers have
+        been graded since, or so many tasks have passed.
+    survey_tasks, survey_cost : int, float
+        The first tasks ask the cheapest experts, as many as ``survey_cost`` times the target
+        affords: who agrees with whom says who is good.
+    correction_grades : int
+        Latest graded verdicts that stated confidence is corrected by.
     prune_error, prune_price : float
         An expert leaves the pool when two others, no dearer, lead its estimated accuracy plus
         ``prune_price`` times the price difference by more than the error of the difference, one
@@ -107,6 +120,14 @@ class PanelSettings:
     price_floor: float = 3e-4
     price_ceiling: float = 0.2
     repay_tasks: float = 1000.0
+    change_fall: float = 2.0
+    change_limit: float = 12.0
+    change_answers: float = 20.0
+    survey_tasks: int = 5
+    survey_cost: float = 2.0
+    correction_grades: int = 300
+    probation_grades: int = 10
+    probation_tasks: int = 1000
     prune_error: float = 0.5
     prune_price: float = 0.25
 
@@ -122,7 +143,12 @@ class PanelSettings:
             if getattr(self, name) not in (1, 2, 3):
                 raise InputError(f"{name} = {getattr(self, name)!r}: must be 1, 2 or 3")
         self._check_positive(
-            "target_cost", "ability_spread", "prior_experts", "prior_strength", "price_floor"
+            "target_cost",
+            "ability_spread",
+            "prior_experts",
+            "prior_strength",
+            "price_floor",
+            "change_limit",
         )
         if not self.price_floor <= self.price_start <= self.price_ceiling:
             raise InputError(

@@ -1,0 +1,163 @@
+"""Watching for experts that have turned bad: a one-sided CUSUM on each one's answers.
+
+Page's (1954, "Continuous inspection schemes") cumulative sum of log likelihood ratios: the model
+as learned against the same model with the one expert's right rates `fall` logits lower. The ratio
+of one task is an expectation under the posterior of the whole task,
+
+    ratio[j] = sum_z P(z, j right) c'/c + P(z, j not right) (1 - c') / (1 - c),
+
+which is what the *other* experts' answers, and the truth where it is known, say of this answer:
+an answer given alone says no more than that its expert does not fail. Failures count as answers
+that are not right, so that an expert which stops answering is found as well.
+
+At an alarm the expert's history before the estimated change (where its sum last was zero) is to
+be forgotten. Only the expert with the highest sum is accused, and all sums begin anew: while one
+expert is bad, those that it contradicts look worse than they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarmloom.jit import kernel
+from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus.panel.learning import (
+    History,
+    Rates,
+    responsibilities,
+    shifted_rates,
+    weigh_task,
+)
+from swarmloom_protocols.consensus.panel.likelihood import OTHER, POPULAR, RIGHT
+
+__all__ = ["ChangeWatch", "fall_ratios"]
+
+
+@kernel
+def fall_ratios(
+    task: History,
+    difficulty: FloatArray,
+    log_rates: FloatArray,
+    log_pairs: FloatArray,
+    right_ratio: FloatArray,
+    wrong_ratio: FloatArray,
+) -> FloatArray:
+    """Likelihood of one task's answers with each of its experts fallen, over that as learned.
+
+    Parameters
+    ----------
+    task : History
+        One task.
+    difficulty : float64[classes]
+    log_rates : float64[experts, classes, 4]
+    log_pairs : float64[experts, classes]
+        As for `share_out`, of the task's topic.
+    right_ratio, wrong_ratio : float64[experts, classes]
+        Rate of right answers, and of everything else, after the fall over that before.
+
+    Returns
+    -------
+    float64[calls]
+    """
+    calls = task.expert.shape[0]
+    named = max(task.truth[0], -1) + 1
+    for call in range(calls):
+        named = max(named, task.answer[call] + 1)
+    right = np.empty((named + 1, difficulty.shape[0]))
+    popular = np.empty((named + 1, difficulty.shape[0]))
+    base = np.log(difficulty)
+    weigh_task(task, 0, log_rates, log_pairs, base, right, popular)
+    responsibilities(base, right, popular, task.n_options[0], task.truth[0])
+    ratios = np.empty(calls)
+    for call in range(calls):
+        expert, option = task.expert[call], task.answer[call] + 1
+        ratio = 0.0
+        for z in range(base.shape[0]):
+            hit = right[option, z] if option > 0 else 0.0
+            ratio += hit * right_ratio[expert, z]
+            ratio += max(base[z] - hit, 0.0) * wrong_ratio[expert, z]
+        ratios[call] = ratio
+    return ratios
+
+
+class ChangeWatch:
+    """Sums of evidence that experts have turned bad, and what came of them.
+
+    Parameters
+    ----------
+    n_experts : int
+    fall : float
+        Logits by which the right rates of a changed expert are assumed to have fallen.
+    limit : float
+        Sum at which a change is reported.
+    """
+
+    def __init__(self, n_experts: int, fall: float, limit: float) -> None:
+        self._fall, self._limit = fall, limit
+        self._sum = np.zeros(n_experts)
+        self._begun = np.zeros(n_experts, np.int64)
+        self.since = np.zeros(n_experts, np.int64)
+        """int64[experts]: first task from which an expert's answers are to be learned from."""
+        self.found: list[tuple[int, int]] = []
+        """Task number of the alarm and expert, of each change found."""
+
+    def take_up(self, rates: Rates) -> None:
+        """Watch against newly learned rates."""
+        learned = rates.topical
+        fallen = shifted_rates(learned, np.full((1, 1, 1), -self._fall))[..., RIGHT]
+        self._difficulty = rates.difficulty
+        self._right = fallen / learned[..., RIGHT]
+        self._wrong = (1.0 - fallen) / (1.0 - learned[..., RIGHT])
+        self._log_rates = np.log(learned)
+        self._log_pairs = np.log(learned[..., POPULAR] + learned[..., OTHER])
+
+    def evidence(self, task: History) -> FloatArray:
+        """Logarithm of `fall_ratios` for one task, no task counting more than `_MOST`."""
+        if task.n_options[0] < 2:
+            return np.zeros(task.expert.shape[0])
+        topic = task.topic[0]
+        ratios = fall_ratios(
+            task,
+            self._difficulty[topic],
+            self._log_rates[topic],
+            self._log_pairs[topic],
+            self._right[topic],
+            self._wrong[topic],
+        )
+        return np.clip(np.log(np.maximum(ratios, 1e-12)), -_MOST, _MOST)
+
+    def add(self, item: int, experts: IntArray, evidence: FloatArray) -> int:
+        """Add evidence of one task; return the expert found to have changed, or -1."""
+        raised = self._sum[experts] + evidence
+        self._begun[experts[(raised <= 0.0) | (self._sum[experts] == 0.0)]] = item
+        self._sum[experts] = np.maximum(raised, 0.0)
+        worst = int(np.argmax(self._sum))
+        if self._sum[worst] <= self._limit:
+            return -1
+        self.since[worst] = self._begun[worst]
+        self.found.append((item, worst))
+        self._sum[:] = 0.0
+        return worst
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the sums and what was found, as arrays (copies)."""
+        return {
+            "sum": self._sum.copy(),
+            "begun": self._begun.copy(),
+            "since": self.since.copy(),
+            "found": np.array(self.found, np.int64).reshape(-1, 2),
+        }
+
+    def resume(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `arrays` returned."""
+        self._sum, self._begun = arrays["sum"].copy(), arrays["begun"].copy()
+        self.since = arrays["since"].copy()
+        self.found = [(int(item), int(expert)) for item, expert in arrays["found"]]
+
+
+_MOST = 2.0
+"""Most evidence of a single task: the model's confidence is not to be taken at its word."""
