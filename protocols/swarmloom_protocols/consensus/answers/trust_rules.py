@@ -55,13 +55,30 @@ def agreement_trust(rates: FloatArray, power: float = POWER) -> FloatArray:
     """
     known = ~np.isnan(rates)
     weights = normalised(np.clip(_medians(rates, known), 0.0, None) ** power)
-    filled = np.where(known, rates, 0.0)
-    for _ in range(MOST_SWEEPS):
-        before = weights
-        weights = normalised(_mean_agreement(filled, known, weights) ** power)
-        if np.abs(weights - before).max() < CLOSE:
-            break
+    _sweep(np.where(known, rates, 0.0), known.astype(np.float64), power, weights)
     return _with_strangers(weights, _met(known))
+
+
+@kernel
+def _sweep(filled: FloatArray, known: FloatArray, power: float, weights: FloatArray) -> None:
+    """Replace the weights by the mean agreement to a power until they stand still."""
+    n_agents = weights.size
+    raised = np.zeros(n_agents)
+    for _ in range(MOST_SWEEPS):
+        total = change = 0.0
+        for agent in range(n_agents):
+            met = agreed = 0.0
+            for other in range(n_agents):
+                met += known[agent, other] * weights[other]
+                agreed += filled[agent, other] * weights[other]
+            raised[agent] = max(agreed / met, 0.0) ** power if met > 0.0 else 0.0
+            total += raised[agent]
+        for agent in range(n_agents):
+            share = raised[agent] / total if total > 0.0 else 1.0 / n_agents
+            change = max(change, abs(share - weights[agent]))
+            weights[agent] = share
+        if change < CLOSE:
+            return
 
 
 def _met(known: BoolArray) -> BoolArray:
