@@ -33,10 +33,11 @@ Matrix = Any
 # Rows of a trust matrix that somebody typed or divided sum to 1 within this.
 ROW_SUM_TOLERANCE = 1e-9
 MOST_EXPERTS = 1 << 31
+MOST_OPINION = 1e150
 
 
 def opinions_of(name: str, values: ArrayLike) -> FloatArray:
-    """Return opinions as a new C-contiguous float64 array of shape (n, D), all finite.
+    """Return opinions as a new C-contiguous float64 array of shape (n, D).
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def opinions_of(name: str, values: ArrayLike) -> FloatArray:
     Raises
     ------
     InputError
-        It has other axes, no expert, no dimension, or an entry that is not finite.
+        It has other axes, no expert, no dimension, or an entry that is not finite or beyond
+        ±1e150, whose squares would be infinite.
     """
     opinions = np.array(values, np.float64, order="C", ndmin=1)
     opinions = opinions[:, np.newaxis] if opinions.ndim == 1 else opinions
@@ -56,10 +58,12 @@ def opinions_of(name: str, values: ArrayLike) -> FloatArray:
         raise InputError(
             f"{name}: shape {np.shape(values)}; allowed: (n,) or (n, D), 0 < n < 2**31, D > 0"
         )
-    wrong = ~np.isfinite(opinions).all(axis=1)
+    wrong = ~(np.abs(opinions) <= MOST_OPINION).all(axis=1)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InputError(f"{name}[{row}] is {opinions[row].tolist()}; allowed: finite numbers")
+        raise InputError(
+            f"{name}[{row}] is {opinions[row].tolist()}; allowed: finite numbers up to 1e150"
+        )
     return opinions
 
 

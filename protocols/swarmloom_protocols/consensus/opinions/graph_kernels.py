@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from swarmloom.jit import kernel
 from swarmloom.random_streams32 import Word32, words32
 
-__all__ = ["copy_sweep", "graph_means", "pair_sweep"]
+__all__ = ["copy_sweep", "cumulate_rows", "graph_means", "pair_sweep"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
@@ -40,7 +40,7 @@ def _line_mean(
         weight = weights[k] if abs(there - here) <= reach else 0.0
         total += weight * there
         count += weight
-    return total / count if count > 0.0 else here
+    return float(total / count) if count > 0.0 else float(here)
 
 
 @kernel
@@ -134,8 +134,8 @@ def _pair_up(
 @kernel
 def _meet(
     values: FloatArray, radii: FloatArray, confidence: FloatArray, rate: float, i: int, j: int
-) -> float:
-    """Move two opinions towards each other; return how far one moved along an axis at most."""
+) -> None:
+    """Move two opinions towards each other, if they are within reach."""
     last_radius, last_confidence = radii.size - 1, confidence.size - 1
     radius_i, radius_j = radii[min(i, last_radius)], radii[min(j, last_radius)]
     weight_i, weight_j = confidence[min(i, last_confidence)], confidence[min(j, last_confidence)]
@@ -143,13 +143,10 @@ def _meet(
     both = 2.0 * rate / (weight_i + weight_j)
     to_j = both * weight_j if distance2 <= radius_i * radius_i else 0.0
     to_i = both * weight_i if distance2 <= radius_j * radius_j else 0.0
-    moved = 0.0
     for axis in range(values.shape[1]):
         away = values[j, axis] - values[i, axis]
         values[i, axis] += to_j * away
         values[j, axis] -= to_i * away
-        moved = max(moved, max(to_i, to_j) * abs(away))
-    return moved
 
 
 @kernel
@@ -162,7 +159,7 @@ def pair_sweep(
     indices: IntArray,
     seed: Word32,
     sweep: Word32,
-) -> float:
+) -> None:
     """Let n times somebody meet a random neighbour, one after the other; opinions move in place.
 
     Parameters
@@ -177,21 +174,24 @@ def pair_sweep(
         The graph in CSR form; of size 0 for everybody with everybody.
     seed, sweep : uint32
         Key and stream of the random numbers.
-
-    Returns
-    -------
-    float
-        How far an opinion moved along an axis in one meeting at most.
     """
-    n, moved = values.shape[0], 0.0
+    n = values.shape[0]
     words, pairs = np.empty((2, TOGETHER), np.uint32), np.empty((2, TOGETHER), np.int32)
     for start in range(0, n, TOGETHER):
         _draw(seed, sweep, start, words)
         _pair_up(words, n, indptr, indices, pairs)
         for k in range(min(TOGETHER, n - start)):
-            met = _meet(values, radii, confidence, rate, pairs[0, k], pairs[1, k])
-            moved = max(moved, met)
-    return moved
+            _meet(values, radii, confidence, rate, pairs[0, k], pairs[1, k])
+
+
+@kernel
+def cumulate_rows(indptr: IntArray, weights: FloatArray, cumulated: FloatArray) -> None:
+    """Write the running sums of each row of a matrix in CSR form."""
+    for i in range(indptr.size - 1):
+        total = 0.0
+        for k in range(indptr[i], indptr[i + 1]):
+            total += weights[k]
+            cumulated[k] = total
 
 
 @kernel

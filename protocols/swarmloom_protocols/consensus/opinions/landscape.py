@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from swarmloom.device import Device
+from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, generator, whole
 from swarmloom_protocols.consensus.opinions.arguments import (
@@ -217,7 +217,8 @@ class OpinionLandscape:
             Bound of what is recorded (≥ 2): when it is reached every other record is dropped, and
             from then on half as many are made.
         device : {"auto", "cpu", "cuda"}, optional
-            Where to compute. Meetings, copies and means on a line or a graph are always on the CPU.
+            Where to compute. Meetings, copies and means on a graph are always on the CPU, means on
+            a line unless a GPU is asked for.
 
         Returns
         -------
@@ -228,6 +229,8 @@ class OpinionLandscape:
         InputError
             An argument is out of its range, the model does not fit these experts, or draws at
             random and there is no `rng` or an inertia; no opinion has moved then.
+        DeviceError
+            A GPU was asked for and there is none.
         """
         steps = whole("steps", steps, 0, MOST_STEPS - self._steps_taken)
         limit = -1.0 if tolerance is None else between("tolerance", tolerance, 0.0)
@@ -250,6 +253,7 @@ class OpinionLandscape:
     def _begun(self, model: Model, device: Device) -> Motion:
         if not isinstance(model, Model):
             raise InputError(f"model: {model!r}; allowed: a Model, such as HegselmannKrause()")
+        resolve(device, size=0)
         name = type(model).__name__
         if model.random and not self._seeded:
             raise InputError(f"rng: {name} draws at random; give the landscape a Generator")

@@ -27,6 +27,7 @@ from swarmloom_protocols.consensus.opinions.arguments import (
     trust_of,
     weighted_columns,
 )
+from swarmloom_protocols.consensus.opinions.graph_kernels import cumulate_rows
 from swarmloom_protocols.consensus.opinions.motions import (
     Copying,
     Crowd,
@@ -235,9 +236,7 @@ class Voter(Model):
         if graph is None:
             return Copying(crowd, None, np.cumsum(crowd.confidence))
         cumulated = np.empty_like(graph.data)
-        drawn = graph.data * crowd.confidence[graph.indices]
-        for first, end in zip(graph.indptr[:-1], graph.indptr[1:], strict=True):
-            cumulated[first:end] = np.cumsum(drawn[first:end])
+        cumulate_rows(graph.indptr, graph.data * crowd.confidence[graph.indices], cumulated)
         return Copying(crowd, graph, cumulated)
 
 

@@ -67,6 +67,16 @@ def test_flat_and_lumpy_crowds_fit_into_cells(dimensions):
     np.testing.assert_allclose(means, expected, rtol=0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 5])
+def test_huge_opinions_are_opinions_too(dimensions):
+    values = np.full((3, dimensions), 1e150)
+    values[0] = -1e150
+    means = bounded_means(values, 1e149, device="cpu")
+    np.testing.assert_allclose(means, values, rtol=1e-12)
+    together = bounded_means(values, np.inf, device="cpu")
+    np.testing.assert_allclose(together, np.full_like(values, 1e150 / 3.0), rtol=1e-12)
+
+
 def test_a_small_group_at_the_end_of_a_long_line_loses_no_digit():
     values = np.concatenate([1e6 + np.linspace(0.0, 1.0, 50_000), [1e6 + 7.0, 1e6 + 7.0 + 2**-20]])
     means = bounded_means(values, 0.5)
@@ -137,6 +147,7 @@ def test_on_the_complete_graph_it_is_the_model_without_one():
     [
         (([], 0.1), r"opinions: shape \(0,\)"),
         (([0.0, np.nan], 0.1), r"opinions\[1\] is \[nan\]"),
+        (([0.0, -1e151], 0.1), r"opinions\[1\] is \[-1e\+151\]; allowed: finite numbers up to"),
         ((np.zeros((2, 2, 2)), 0.1), "shape"),
         (([0.0, 1.0], -0.1), r"radius\[0\] is -0.1; allowed: from 0"),
         (([0.0, 1.0], np.nan), r"radius\[0\] is nan"),
