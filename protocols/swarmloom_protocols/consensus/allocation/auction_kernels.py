@@ -145,7 +145,8 @@ def _cutoff(tops: FloatArray, order: FloatArray) -> float:
             order[place] = order[place - 1]
             place -= 1
         order[place] = top
-    return order[last]
+    cutoff: float = order[last]
+    return cutoff
 
 
 @kernel
@@ -162,7 +163,7 @@ def _list_block(floor: Floor, row: int, block: int, count: int, cutoff: float) -
             ceiling = max(ceiling, net)
             continue
         if count == len(nets):
-            place = np.argmin(nets)
+            place = int(np.argmin(nets))
             ceiling = max(ceiling, min(nets[place], net))
             if nets[place] >= net:
                 continue
@@ -241,7 +242,7 @@ def _bid(floor: Floor, row: int, epsilon: float, outside: float, most: float) ->
     before = floor.price[column]
     # Rounding must not stop a price war.
     floor.price[column] = max(before + step, np.nextafter(before, np.inf))
-    loser = floor.owner[column]
+    loser: int = floor.owner[column]
     floor.owner[column], floor.chosen[row] = row, column
     if loser >= 0:
         floor.chosen[loser] = -1
@@ -269,7 +270,8 @@ def _holding(floor: Floor, row: int, outside: float) -> float:
     column = floor.chosen[row]
     if column == len(floor.price):
         return outside
-    return floor.values[row, column] - floor.price[column]
+    kept: float = floor.values[row, column] - floor.price[column]
+    return kept
 
 
 @kernel
