@@ -23,7 +23,7 @@ def crew(rng, accuracies, n_items, n_wrong=4):
     return np.where(rng.random(wrong.shape) < accuracies, 0, wrong)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(tables, st.sampled_from(["auto", "agreement", "consensus", "degree", "majority"]))
 def test_a_verdict_on_anything(votes, trust):
     votes.flags.writeable = False

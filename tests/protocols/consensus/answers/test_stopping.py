@@ -29,7 +29,7 @@ def asked(stopper, row):
     return order
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(rows, st.data())
 def test_locked_stopping_gives_exactly_the_full_vote(row, data):
     weights = np.array([data.draw(trusts) for _ in row])
@@ -238,7 +238,7 @@ def test_samples_that_all_agree(options, calls):
     assert (rule.calls, rule.answer) == (calls, 3)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.integers(-1, 3), min_size=1, max_size=20))
 def test_locked_sampling_gives_the_answer_of_all_samples(answers):
     early = sampled(answers, rule="locked", most=len(answers))
