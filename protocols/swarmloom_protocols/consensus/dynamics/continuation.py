@@ -76,7 +76,7 @@ class Family:
         target[-1] = 1.0
         matrix = np.vstack([self.jacobian(point), along])
         # Least squares: at a branch point the tangent is what of `along` the branches allow.
-        direction = np.asarray(np.linalg.lstsq(matrix, target)[0], np.float64)
+        direction = np.asarray(np.linalg.lstsq(matrix, target, rcond=None)[0], np.float64)
         return direction / float(np.linalg.norm(direction))
 
     def corrected(self, guess: FloatArray, along: FloatArray) -> tuple[FloatArray, int] | None:
@@ -86,7 +86,7 @@ class Family:
             value = self.residual(point)
             matrix = np.vstack([self.jacobian(point), along])
             rest = np.append(value, (point - guess) @ along)
-            better = point - np.asarray(np.linalg.lstsq(matrix, rest)[0], np.float64)
+            better = point - np.asarray(np.linalg.lstsq(matrix, rest, rcond=None)[0], np.float64)
             if not np.isfinite(better).all():
                 return None
             if abs(value).max() <= TOLERANCE * (1 + abs(point).max()):

@@ -99,7 +99,7 @@ def critical_points(
     most_steps : int, optional
         Of each start.
     rng : numpy.random.Generator, optional
-        Scrambles the Sobol points.
+        Shifts the Sobol points.
 
     Returns
     -------
@@ -177,7 +177,9 @@ def _starts(
     dimension = low.size
     if dimension > GRID_DIMENSIONS:
         bits = math.ceil(math.log2(count))
-        unit = qmc.Sobol(dimension, rng=rng or np.random.default_rng(0)).random_base2(bits)
+        even = qmc.Sobol(dimension, scramble=False).random_base2(bits)
+        # A random shift keeps them even and takes them off the planes of symmetry.
+        unit = (even + (rng or np.random.default_rng(0)).random(dimension)) % 1.0
     else:
         sides = math.ceil(count ** (1 / dimension))
         # An even number of cells: no start lies on a middle plane, where symmetry would hold it.

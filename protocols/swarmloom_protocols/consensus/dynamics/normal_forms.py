@@ -162,7 +162,7 @@ def _solved(matrix: FloatArray, p: FloatArray, q: FloatArray, rest: FloatArray) 
     size = len(matrix)
     bordered = np.zeros((size + 1, size + 1))
     bordered[:size, :size], bordered[:size, size], bordered[size, :size] = matrix, p, q
-    solution: FloatArray = np.linalg.lstsq(bordered, np.append(rest, 0.0))[0]
+    solution: FloatArray = np.linalg.lstsq(bordered, np.append(rest, 0.0), rcond=None)[0]
     return solution[:size]
 
 

@@ -178,7 +178,7 @@ class _Orbit:
             rest = after - state
             if not np.isfinite(rest).all():
                 return None
-            step = np.linalg.lstsq(matrix - np.eye(state.size), rest)[0]
+            step = np.linalg.lstsq(matrix - np.eye(state.size), rest, rcond=None)[0]
             state = state - step
             if abs(step).max() <= CLOSED * max(1.0, abs(state).max()):
                 return state

@@ -41,8 +41,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 NoisyMethod = Literal["EulerMaruyama", "Milstein"]
 
-# Steps whose noise is drawn at a time.
-PIECE = 4096
+# Values of noise that are drawn at a time: what a second-level cache holds.
+PIECE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,7 +63,8 @@ class StochasticSystem:
 
 @kernel
 def _constant(x: FloatArray, p: FloatArray, out: FloatArray) -> None:
-    out[:] = p
+    for i in range(p.size):
+        out[i] = p[i]
 
 
 @kernel
@@ -208,8 +209,9 @@ def simulate_noisy(
     states[:, 0] = begin
     codes = np.zeros(len(begin), np.int64)
     source = drawn.stream(begin.size, step, rng=rng)
-    for first in range(0, count, PIECE):
-        taken = min(PIECE, count - first)
+    rows = max(1, PIECE // max(1, begin.size))
+    for first in range(0, count, rows):
+        taken = min(rows, count - first)
         push = source.increments(taken).reshape(taken, *begin.shape)
         _advance(system, begin, push, step, method, (first, kept), edge, states, codes)
     return _ensemble(kept * step, states, codes)
@@ -356,11 +358,12 @@ class _PathLoop:
             codes: IntArray,
         ) -> None:
             work = np.empty((2 + current.shape[1], current.shape[1]))
-            for path in range(current.shape[0]):
-                x = current[path]
-                for t in range(push.shape[0]):
+            # Step by step, not path by path: the noise is read in the order it lies in.
+            for t in range(push.shape[0]):
+                for path in range(current.shape[0]):
                     if codes[path] != DONE:
-                        break
+                        continue
+                    x = current[path]
                     step(x, push[t, path], parameters, strengths, dt, milstein, work)
                     for i in range(x.size):
                         # Written so that NaN is caught too.
