@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from swarmloom_agents.consensus import consensus_guardrail as consensus_guardrail
     from swarmloom_agents.coordination import coordinate as coordinate
     from swarmloom_agents.executor import OneShotAgent as OneShotAgent
     from swarmloom_agents.executor import light_crew as light_crew
@@ -27,6 +28,7 @@ _HOME = {
     "ReplayLLM": "llms",
     "SwarmManager": "manager",
     "TrailMemory": "memory",
+    "consensus_guardrail": "consensus",
     "coordinate": "coordination",
     "expert_from_agent": "experts",
     "guard_offline": "offline",

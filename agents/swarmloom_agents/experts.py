@@ -161,9 +161,11 @@ def declared_price(agent: BaseAgent, price: float | None) -> float:
 
 
 def model_name(agent: BaseAgent) -> str:
-    """Name the model that agents may share; "" for offline models, which share no errors."""
+    """Name the model that agents may share; "" for offline models, unless they were named."""
     llm = agent.llm
-    return "" if llm is None or isinstance(llm, OfflineLLM) else str(getattr(llm, "model", llm))
+    if llm is None or (isinstance(llm, OfflineLLM) and not llm.is_named):
+        return ""
+    return str(getattr(llm, "model", llm))
 
 
 def _thinker(agent: BaseAgent, name: str, token_price: float | None) -> Any:

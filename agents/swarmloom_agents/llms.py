@@ -93,6 +93,8 @@ class OfflineLLM(BaseLLM):
 
     Parameters
     ----------
+    model : str, optional
+        A name that agents of the same mind share; without one, an agent is taken to be alone.
     cost_per_call, cost_per_token : float
         What a call costs, in the unit of the budget (≥ 0).
     native_tools : bool
@@ -110,6 +112,11 @@ class OfflineLLM(BaseLLM):
         data.setdefault("model", f"offline/{type(self).__name__}")
         data.setdefault("provider", "offline")
         super().__init__(**data)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it was given a `model` name: agents of one name are taken to err together."""
+        return self.model != f"offline/{type(self).__name__}"
 
     @abstractmethod
     def reply(self, request: LLMRequest) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from swarmloom.backtest.answers import AnswerTable
 from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_config import ConsensusConfig
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
@@ -25,7 +26,7 @@ class PanelMethod:
     """
 
     def __init__(self, config: ConsensusConfig, crew: Crew) -> None:
-        self._config = config
+        self._config, self._crew = config, crew
         prices = np.array(crew.prices, dtype=np.float64)
         self._settings = _settings(config, prices)
         rng = np.random.default_rng([crew.seed, len(prices)])
@@ -90,6 +91,13 @@ class PanelMethod:
         ):
             self._panel.add_answer(item, expert, answer, cost)
 
+    def study(self, table: AnswerTable) -> None:
+        """Learn from recorded answers beforehand; the table's columns are the experts."""
+        topics = [self._topics.setdefault(t, len(self._topics) + 1) for t in table.topics]
+        self._panel.ensure_topics(len(self._topics) + 1)
+        options = np.array([count or 0 for count in table.options], dtype=np.int64)
+        self._panel.study(np.array(topics, dtype=np.int64), options, table.codes, table.gold)
+
     # -- telling --------------------------------------------------------------------------------
 
     def voices(self, question: Question) -> Float64Array:
@@ -134,7 +142,11 @@ class PanelMethod:
 
     def warnings(self) -> tuple[str, ...]:
         """Tell what the verdicts may suffer from."""
-        return ()
+        return tuple(
+            f"expert {self._crew.names[expert]!r} has turned bad: what it did before task {task} "
+            "counts no more"
+            for task, expert in self._panel.changes()
+        )
 
     # -- state ----------------------------------------------------------------------------------
 

@@ -11,7 +11,10 @@ import numpy as np
 from swarmloom.backtest.answers import AnswerTable, nearest, read_answers
 from swarmloom.errors import ConfigurationError, InputError
 
-__all__ = ["of_crew", "read_recorded", "unrecorded"]
+__all__ = ["ABSENT", "of_crew", "read_recorded", "unrecorded"]
+
+ABSENT = -2
+"""Code of an answer that was never asked for, as the panel has it."""
 
 _PLACE = "plugins.config.consensus.recorded"
 
@@ -46,12 +49,12 @@ def of_crew(table: AnswerTable, names: Sequence[str]) -> AnswerTable | None:
     Returns
     -------
     AnswerTable or None
-        Experts without a column have given no answers. None where none has one.
+        Experts without a column were not asked, `ABSENT`. None where none has one.
     """
     column = {name: index for index, name in enumerate(table.experts)}
     if not any(name in column for name in names):
         return None
-    codes = np.full((len(table), len(names)), -1, dtype=np.int64)
+    codes = np.full((len(table), len(names)), ABSENT, dtype=np.int64)
     for index, name in enumerate(names):
         if name in column:
             codes[:, index] = table.codes[:, column[name]]

@@ -13,6 +13,7 @@ from swarmloom.backtest.answers import AnswerTable
 from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_config import ConsensusConfig
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
+from swarmloom_plugins.consensus_recorded import ABSENT
 from swarmloom_protocols.consensus.answers.calibration import Calibration
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
 from swarmloom_protocols.consensus.answers.stopping import Stopper
@@ -112,7 +113,7 @@ class TrustMethod:
     def study(self, table: AnswerTable) -> None:
         """Learn from recorded answers beforehand; the table's columns are the experts."""
         for codes, gold in zip(table.codes, table.gold.tolist(), strict=True):
-            experts = np.flatnonzero(codes >= 0)
+            experts = np.flatnonzero(codes != ABSENT)
             self._take(experts, codes[experts], gold)
 
     def _take(self, experts: IntArray, answers: IntArray, truth: int | None) -> None:
