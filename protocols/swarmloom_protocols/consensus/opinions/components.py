@@ -82,28 +82,51 @@ def unite(parents: IntArray, sizes: IntArray, one: int, other: int) -> int:
 
 
 @kernel
+def _beyond(point: FloatArray, box: FloatArray) -> float:
+    """Return the squared distance from a point to a box, given as least and greatest corner."""
+    total = 0.0
+    for axis in range(point.size):
+        away = max(0.0, box[0, axis] - point[axis], point[axis] - box[1, axis])
+        total += away * away
+    return total
+
+
+@kernel
+def _distance2(points: FloatArray, i: int, j: int) -> float:
+    total = 0.0
+    for axis in range(points.shape[1]):
+        away = points[i, axis] - points[j, axis]
+        total += away * away
+    return total
+
+
+@kernel
 def _touch(
-    points: FloatArray, radius: float, one: int, one_end: int, other: int, other_end: int
+    points: FloatArray,
+    reach: float,
+    one: int,
+    one_end: int,
+    other: int,
+    other_end: int,
+    box: FloatArray,
 ) -> bool:
-    """Tell whether a point of one cell is within the radius of a point of another."""
-    reach = radius * radius
+    """Tell whether a point of one cell reaches one of another, whose points lie in the box."""
     for i in range(one, one_end):
-        for j in range(other, other_end):
-            total = 0.0
-            for axis in range(points.shape[1]):
-                away = points[i, axis] - points[j, axis]
-                total += away * away
-            if total <= reach:
-                return True
+        # Most points of crowded cells are told apart without looking at the others.
+        if _beyond(points[i], box) <= reach:
+            for j in range(other, other_end):
+                if _distance2(points, i, j) <= reach:
+                    return True
     return False
 
 
 @kernel
 def _join_cells(
     points: FloatArray,
-    radius: float,
+    reach: float,
     keys: IntArray,
     starts: IntArray,
+    boxes: FloatArray,
     shifts: IntArray,
     parents: IntArray,
     sizes: IntArray,
@@ -120,8 +143,9 @@ def _join_cells(
                 continue
             if root_of(parents, one) == root_of(parents, other):
                 continue
-            ends = starts[one + 1], starts[other + 1]
-            if _touch(points, radius, starts[one], ends[0], starts[other], ends[1]):
+            first, second = starts[one : one + 2], starts[other : other + 2]
+            near = boxes[other]
+            if _touch(points, reach, first[0], first[1], second[0], second[1], near):
                 unite(parents, sizes, one, other)
 
 
@@ -142,8 +166,10 @@ def _by_cells(points: FloatArray, radius: float, side: float) -> IntArray:
     parents = np.arange(len(occupied))
     ends = np.append(starts, len(points))
     nearest_first = np.array([shift for _, shift in shifts], np.int64)
-    ones = np.ones(len(occupied), np.int64)
-    _join_cells(points[order], radius, occupied, ends, nearest_first, parents, ones)
+    placed, ones = points[order], np.ones(len(occupied), np.int64)
+    corners = np.minimum.reduceat(placed, starts), np.maximum.reduceat(placed, starts)
+    boxes = np.ascontiguousarray(np.stack(corners, axis=1))
+    _join_cells(placed, radius * radius, occupied, ends, boxes, nearest_first, parents, ones)
     labels = np.empty(len(points), np.int64)
     labels[order] = np.repeat(_roots(parents), np.diff(ends))
     return labels
@@ -157,42 +183,35 @@ def _roots(parents: IntArray) -> IntArray:
     return roots
 
 
+@kernel
+def _join_tile(
+    products: FloatArray,
+    points: FloatArray,
+    norms: FloatArray,
+    reach: float,
+    first: int,
+    parents: IntArray,
+    sizes: IntArray,
+) -> None:
+    """Unite what is near, by the scalar products of rows from `first` on with all from there."""
+    for row in range(products.shape[0]):
+        for column in range(row + 1, products.shape[1]):
+            i, j = first + row, first + column
+            scale = norms[i] + norms[j]
+            distance2 = scale - 2.0 * products[row, column]
+            if abs(distance2 - reach) <= TILE_MARGIN * scale:
+                distance2 = _distance2(points, i, j)
+            if distance2 <= reach:
+                unite(parents, sizes, i, j)
+
+
 def _by_tiles(points: FloatArray, radius: float) -> IntArray:
-    """Flood one component after the other; each point is measured against the rest once."""
+    n = len(points)
     centred = points - points.mean(axis=0)
-    labels = np.full(len(points), -1, np.int64)
-    unseen = np.arange(len(points))
-    waiting: list[IntArray] = []
-    label = -1
-    while unseen.size:
-        if not waiting:
-            label += 1
-            waiting = [unseen[:1]]
-            labels[unseen[0]] = label
-            unseen = unseen[1:]
-        front = waiting.pop()
-        height = max(1, TILE_ELEMENTS // max(1, unseen.size))
-        if len(front) > height:
-            waiting.append(front[height:])
-            front = front[:height]
-        near = _near_any(centred, front, unseen, radius)
-        reached, unseen = unseen[near], unseen[~near]
-        labels[reached] = label
-        if reached.size:
-            waiting.append(reached)
-    return labels
-
-
-def _near_any(
-    points: FloatArray, front: IntArray, others: IntArray, radius: float
-) -> NDArray[np.bool_]:
-    """Tell which of the others are within the radius of a point of the front."""
-    norms = np.einsum("ij,ij->i", points, points)
-    scale = norms[front, np.newaxis] + norms[others]
-    excess = scale - 2.0 * (points[front] @ points[others].T) - radius * radius
-    close = np.abs(excess) <= TILE_MARGIN * scale
-    rows, columns = np.nonzero(close)
-    away = points[front[rows]] - points[others[columns]]
-    excess[rows, columns] = np.einsum("ij,ij->i", away, away) - radius * radius
-    near: NDArray[np.bool_] = (excess <= 0.0).any(axis=0)
-    return near
+    norms = np.einsum("ij,ij->i", centred, centred)
+    parents, sizes = np.arange(n), np.ones(n, np.int64)
+    height = max(1, TILE_ELEMENTS // n)
+    for first in range(0, n, height):
+        tile = centred[first : first + height] @ centred[first:].T
+        _join_tile(tile, points, norms, radius * radius, first, parents, sizes)
+    return _roots(parents)

@@ -174,8 +174,7 @@ class Meetings(Motion):
         if moved > tolerance:
             return False
         if self.graph is None:
-            reach = float(self.crowd.radii.max())
-            return not np.isinf(reach) and opinion_clusters(values, reach).widest <= tolerance
+            return _widest_group(values, float(self.crowd.radii.max())) <= tolerance
         rows, columns = self.graph.tocoo().coords
         away = values[rows] - values[columns]
         reach_of = np.maximum(self.crowd.radii[rows], self.crowd.radii[columns])
@@ -239,3 +238,14 @@ def _edges(graph: Matrix | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 def _once(numbers: FloatArray) -> FloatArray:
     """Return one number where all are the same, which stays in a processor's cache."""
     return numbers[:1] if np.all(numbers == numbers[0]) else numbers
+
+
+def _widest_group(values: FloatArray, reach: float) -> float:
+    """Return the extent of the widest group of those who may still meet and move."""
+    if reach == 0.0:
+        return 0.0
+    return (
+        float(np.ptp(values, axis=0).max())
+        if np.isinf(reach)
+        else (opinion_clusters(values, reach).widest)
+    )

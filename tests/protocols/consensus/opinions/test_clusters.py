@@ -82,6 +82,10 @@ def test_a_crowd_in_one_place_costs_no_pairs():
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.random((50_000, 2)) * 1e-3, 5.0 + rng.random((50_000, 2)) * 1e-3])
     assert opinion_clusters(points, 0.1).sizes.tolist() == [50_000, 50_000]
+    # Nor do two that all but touch.
+    points[50_000:] += [0.102 - 5.0, -5.0]
+    assert opinion_clusters(points, 0.1).sizes.tolist() == [50_000, 50_000]
+    assert opinion_clusters(points, 0.102).sizes.tolist() == [100_000]
 
 
 @groups

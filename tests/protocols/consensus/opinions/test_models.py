@@ -95,6 +95,12 @@ def test_friedkin_johnsen_settles_where_the_inverse_says(graph):
     np.testing.assert_allclose(friedkin_johnsen_limit(weights, share, values), expected, atol=1e-12)
 
 
+def test_anchors_may_be_others_than_the_first_opinions():
+    crew = OpinionLandscape([0.0, 1.0, 4.0])
+    crew.step(FriedkinJohnsen(0.5, anchors=[9.0, 9.0, 1.0]))
+    np.testing.assert_allclose(crew.values[:, 0], 0.5 * 5.0 / 3.0 + 0.5 * np.array([9.0, 9.0, 1.0]))
+
+
 def test_without_anybody_stubborn_in_reach_there_is_no_limit():
     weights = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.0, 0.5]])
     with pytest.raises(InputError, match="0 hears nobody with less than 1"):
@@ -150,11 +156,18 @@ def test_meetings_keep_the_mean_that_confidence_weighs():
 
 @pytest.mark.parametrize("radius", [0.5, 0.16, 0.1, 0.06])
 def test_about_one_group_in_two_radii_remains(radius):
-    crew = seeded(np.random.default_rng(2).random(2000), influence_radius=radius)
-    assert crew.run(Deffuant(), 40000, tolerance=1e-6).frozen
+    crew = seeded(np.random.default_rng(2).random(1000), influence_radius=radius)
+    assert crew.run(Deffuant(), 20000, tolerance=1e-6).frozen
     sizes = opinion_clusters(crew.values, radius).sizes
     # Small groups at the ends and between the peaks are known of the model.
-    assert np.count_nonzero(sizes > 100) == pytest.approx(0.5 / radius, abs=1.5)
+    assert np.count_nonzero(sizes > 50) == pytest.approx(0.5 / radius, abs=1.5)
+
+
+@pytest.mark.parametrize(("radius", "left"), [(0.0, 50), (np.inf, 1)])
+def test_nobody_moves_without_a_radius_and_all_agree_without_a_limit(radius, left):
+    crew = seeded(np.random.default_rng(2).random((50, 2)), influence_radius=radius)
+    assert crew.run(Deffuant(), 500, tolerance=1e-9).frozen
+    assert len(np.unique(crew.values.round(6), axis=0)) == left
 
 
 def test_on_a_graph_it_freezes_only_where_no_edge_can_move_anything():
@@ -245,12 +258,12 @@ def test_copies_are_those_of_the_plain_loop(graph):
 def test_an_opinion_wins_as_often_as_its_first_share(graph):
     values = (np.arange(20) < 6).astype(float)
     wins = 0
-    for seed in range(600):
+    for seed in range(300):
         crew = seeded(np.random.default_rng(seed).permutation(values), seed)
         assert crew.run(Voter(graph), 5000, tolerance=0.0).frozen
         wins += crew.values[0, 0]
     # Four standard errors about 0.3.
-    assert wins / 600 == pytest.approx(0.3, abs=0.075)
+    assert wins / 300 == pytest.approx(0.3, abs=0.105)
 
 
 def test_the_confident_are_copied_more_often():
