@@ -62,6 +62,21 @@ class CrewConfig(ProtocolConfig):
         ge=0,
         description="Cost of one token; without it a call costs its declared price.",
     )
+    answers: int = Field(
+        default=1,
+        ge=1,
+        description="Agents that answer each task at most: above 1 each task goes to several, one "
+        "after the other, and the verdict on their answers is its output.",
+    )
+    alone: tuple[str, ...] = Field(
+        default=(),
+        description="Names of tasks that one agent does, whatever `answers` says.",
+    )
+    alone_with_tools: bool = Field(
+        default=True,
+        description="Whether one agent does a task if it, or an agent that may do it, has tools: "
+        "with several answers, what a tool does is done several times.",
+    )
     memory: Path | None = Field(
         default=None,
         description="SQLite file of a memory for crews that have none of their own: each task's "

@@ -138,7 +138,7 @@ class Vote:
 def _wordings(
     said: Mapping[int, str | None], codes: Mapping[int, int], author: int
 ) -> dict[int, str]:
-    """Choose for each class its most frequent wording; the author's own where it is of the class."""
+    """Choose each class's most frequent wording, the author's own where it is of the class."""
     counts: dict[int, Counter[str]] = {}
     for row, text in said.items():
         if text is not None and codes[row] >= 0:

@@ -292,7 +292,7 @@ class ConsensusGuardrail:
         )
 
     def _codes(self, said: Sequence[str | None]) -> NDArray[np.int64]:
-        """Number the answers, −1 for none."""
+        """Give the answers numbers, −1 for none."""
         codes = np.full(len(said), -1, dtype=np.int64)
         given = [place for place, text in enumerate(said) if text is not None]
         if given:

@@ -209,14 +209,14 @@ class CrewSession:
         return self.open_id(f"{task_id}+")
 
     def kernel_task(self, task_id: str, call: CrewCall) -> SwarmTask:
-        """Write a crew's task as one of the kernel: work for one agent."""
+        """Write a crew's task as one of the kernel: work for one agent, or a question to all."""
         fixed = self.config.respect_assigned == "fixed" and call.assigned
         return SwarmTask(
             id=task_id,
             prompt=call.task.description,
             topic=topic_of(call.task),
             demands=frozenset({_skill(call.assigned)}) if fixed else frozenset(),
-            quorum=1,
+            quorum=_answers_wanted(self.config, call),
             payload=call.payload,
         )
 
@@ -404,6 +404,15 @@ def topic_of(task: Task) -> str:
     """
     text = task.name or task._original_description or task.description
     return " ".join(text.split()).casefold()[:_TOPIC_LENGTH]
+
+
+def _answers_wanted(config: CrewConfig, call: CrewCall) -> int:
+    """Say how many agents are to answer a task at most."""
+    task = call.task
+    if task.name in config.alone or task.human_input:
+        return 1
+    acting = call.extra_tools or any(agent.tools for agent in call.team.agents.values())
+    return 1 if acting and config.alone_with_tools else config.answers
 
 
 def _agents_of(crew: Crew) -> list[BaseAgent]:
