@@ -14,7 +14,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import qmc
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
@@ -30,8 +29,8 @@ CriticalKind = Literal["LocalMinimum", "LocalMaximum", "SaddlePoint", "FlatRegio
 
 # Beyond this many dimensions a grid of starts is mostly corners; a low-discrepancy set is not.
 GRID_DIMENSIONS = 3
-MOST_DAMPING = 1e12
-LEAST_DAMPING = 1e-12
+MOST_DAMPING = 1e6
+LEAST_DAMPING = 1e-6
 # A step shorter than this share of the box cannot be told from rounding.
 SHORTEST_STEP = 1e-14
 # Two ends nearer than this share of the box's diagonal are one point.
@@ -176,6 +175,9 @@ def _starts(
     """Return starts inside the box, none on its planes of symmetry."""
     dimension = low.size
     if dimension > GRID_DIMENSIONS:
+        # It takes a second to import, and fields of few dimensions do without.
+        from scipy.stats import qmc
+
         bits = math.ceil(math.log2(count))
         even = qmc.Sobol(dimension, scramble=False).random_base2(bits)
         # A random shift keeps them even and takes them off the planes of symmetry.
@@ -217,9 +219,10 @@ def _descend(
         done = rows[better]
         x[done], slopes[done] = tried[better], new[better]
         steep[done] = _lengths(slopes[done])
-        damping[rows] = np.where(better, damping[rows] / 10, damping[rows] * 4).clip(LEAST_DAMPING)
+        damping[rows] = np.where(better, damping[rows] / 10, damping[rows] * 8).clip(LEAST_DAMPING)
         # Ends are polished beyond the tolerance, until steps are no longer of use.
-        active[rows] = (damping[rows] < MOST_DAMPING) & (_lengths(steps) > shortest)
+        useful = better | (steep[rows] > tolerance)
+        active[rows] = useful & (damping[rows] < MOST_DAMPING) & (_lengths(steps) > shortest)
         active &= (abs(x - (box[0] + box[1]) / 2) < width).all(axis=1)
     return x, steep <= tolerance
 

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.dynamics.critical_points import critical_points, index_sum
@@ -141,6 +143,19 @@ def test_wells_of_a_crew_are_its_minima():
     np.testing.assert_allclose(minima[0].position, centres[2], atol=0.02)
     assert len(of_kind(points, "SaddlePoint")) == 2
     assert index_sum(points) == 1
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_minima_and_maxima_less_saddles_make_one(seed, wells):
+    rng = np.random.default_rng(seed)
+    centres, widths = rng.uniform(-2, 2, (wells, 2)), rng.uniform(0.5, 1.2, wells)
+    # The bowl makes the field rise all along the border, as Poincaré and Hopf ask.
+    field = gaussian_wells(centres, widths, rng.uniform(0.5, 2, wells), 0.1)
+    points = critical_points(field, [-5, -5], [5, 5], starts=900)
+    assert index_sum(points) == 1
+    for point in points:
+        assert abs(field.gradients(point.position[None])).max() < 1e-9
 
 
 @pytest.mark.parametrize(
