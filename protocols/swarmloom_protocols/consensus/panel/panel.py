@@ -202,10 +202,27 @@ class Panel:
         Stops after ``settings.max_asks`` calls, where nobody may be asked, and where no ask is
         worth its price; with no answer at all so far it asks on while it can.
         """
+        lists = allowed is None and isinstance(experts, list) and isinstance(answers, list)
+        if not lists or len(self._journal) < self.settings.survey_tasks:
+            return self._choose(topic, n_options, experts, answers, allowed)
+        # What was decided before was checked before.
+        key = (topic, n_options, str(experts), str(answers))
+        if key not in self._chosen:
+            self._chosen[key] = self._choose(topic, n_options, experts, answers, allowed)
+        return self._chosen[key]
+
+    def _choose(
+        self,
+        topic: int,
+        n_options: int | None,
+        experts: ArrayLike,
+        answers: ArrayLike,
+        allowed: ArrayLike | None,
+    ) -> int:
         if np.shape(experts)[0] >= self.settings.max_asks:
             return -1
         stop, ask = self.values(topic, n_options, experts, answers, allowed)
-        best = int(np.argmax(ask))
+        best = int(ask.argmax())
         return -1 if ask[best] == -np.inf or 0.0 < stop >= ask[best] else best
 
     def _believed(
@@ -366,7 +383,7 @@ class Panel:
         if len(self._journal) >= self._next_refit:
             self.refit()
         elif self._budget.requote():
-            self._kept.clear()
+            self._forget_values()
         return item
 
     def verdict(self, item: int) -> tuple[int, float]:
@@ -508,7 +525,7 @@ class Panel:
         # What a failure cost says nothing of what an answer will.
         answered = given != EMPTY
         if self._book.bill(asked[answered], paid[answered]):
-            self._kept.clear()
+            self._forget_values()
 
     def ensure_topics(self, count: int) -> None:
         """Make room for ``count`` topics; a new one starts as a topic without answers does.
@@ -569,7 +586,11 @@ class Panel:
     def _forget_tables(self) -> None:
         self._tables: dict[tuple[int, int], RateTable] = {}
         self._beliefs: dict[tuple[Any, ...], Belief] = {}
+        self._forget_values()
+
+    def _forget_values(self) -> None:
         self._kept: dict[tuple[Any, ...], AskValues] = {}
+        self._chosen: dict[tuple[Any, ...], int] = {}
 
     # Reporting, saving, restoring.
 
