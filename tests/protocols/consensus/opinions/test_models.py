@@ -156,11 +156,14 @@ def test_meetings_keep_the_mean_that_confidence_weighs():
 
 @pytest.mark.parametrize("radius", [0.5, 0.16, 0.1, 0.06])
 def test_about_one_group_in_two_radii_remains(radius):
-    crew = seeded(np.random.default_rng(2).random(1000), influence_radius=radius)
-    assert crew.run(Deffuant(), 20000, tolerance=1e-6).frozen
-    sizes = opinion_clusters(crew.values, radius).sizes
-    # Small groups at the ends and between the peaks are known of the model.
-    assert np.count_nonzero(sizes > 50) == pytest.approx(0.5 / radius, abs=1.5)
+    groups = []
+    for seed in range(4):
+        crew = seeded(np.random.default_rng(seed).random(1000), seed, influence_radius=radius)
+        assert crew.run(Deffuant(), 20000, tolerance=1e-6).frozen
+        sizes = opinion_clusters(crew.values, radius).sizes
+        # Small groups at the ends and between the peaks are known of the model.
+        groups.append(np.count_nonzero(sizes > 50))
+    assert np.mean(groups) == pytest.approx(0.5 / radius, rel=0.25)
 
 
 @pytest.mark.parametrize(("radius", "left"), [(0.0, 50), (np.inf, 1)])
