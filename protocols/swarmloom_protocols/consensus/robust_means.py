@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.distance_newton import newton
 from swarmloom_protocols.consensus.robust_kernels import weiszfeld
 
 __all__ = [
@@ -38,6 +39,9 @@ RobustMethod = Literal["coordinate_median", "geometric_median", "trimmed_mean", 
 
 # Rounds after which agents that still move are taken as they are.
 MOST_ROUNDS = 1000
+# Rounds of Weiszfeld's algorithm before Newton's is tried, and dimensions up to which it is.
+PATIENCE = 100
+MOST_SOLVED = 512
 
 
 def robust_mean(
@@ -130,7 +134,8 @@ def geometric_median(
     """Return the point with the least sum of distances to the opinions.
 
     Breakdown point ½; independent of the axes, and within the opinions' convex hull. In one
-    dimension it is the median. Weiszfeld's algorithm with Vardi and Zhang's correction.
+    dimension it is the median. Weiszfeld's algorithm with Vardi and Zhang's correction,
+    and Newton's method where a hundred rounds of it were not enough.
 
     Parameters
     ----------
@@ -156,13 +161,26 @@ def geometric_median(
     # The middle of two medians on a line; in a plane the mean is as good a start, and cheaper.
     on_a_line = points.shape[1] == 1
     at = np.median(points, axis=0) if on_a_line else np.full(len(points), 1 / len(points)) @ points
-    if not weiszfeld(points, shares, at, tolerance, rounds):
+    if not _reached(points, shares, at, tolerance, rounds):
         warnings.warn(
             f"geometric median not within {tolerance:g} after {rounds} rounds",
             RuntimeWarning,
             stacklevel=2,
         )
     return np.asarray(at * size)
+
+
+def _reached(
+    points: FloatArray, weights: FloatArray, at: FloatArray, tolerance: float, rounds: int
+) -> bool:
+    """Move a position to the geometric median; tell whether the tolerance was reached."""
+    if weiszfeld(points, weights, at, tolerance, min(rounds, PATIENCE)):
+        return True
+    if rounds <= PATIENCE:
+        return False
+    if at.size <= MOST_SOLVED and newton(points, weights, at, tolerance):
+        return True
+    return weiszfeld(points, weights, at, tolerance, rounds - PATIENCE)
 
 
 def krum(opinions: ArrayLike, faulty: int) -> FloatArray:

@@ -79,6 +79,37 @@ def test_a_start_on_a_point_that_is_not_the_median_is_left():
     )
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_medians_beside_a_point_are_found(seed):
+    """One point in a few hundred of coarse ones has its median so near that rounds creep."""
+    rng = np.random.default_rng(seed)
+    for _ in range(700):
+        shape = rng.integers(3, 10), rng.integers(1, 5)
+        points, weights = rng.integers(-3, 4, shape) / 4, 1 + np.arange(shape[0]) % 3
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = geometric_median(points, weights, most_iterations=200)
+        apart = found - points
+        lengths = np.linalg.norm(apart, axis=1)
+        here, away = lengths < 1e-9, lengths >= 1e-9
+        slope = (weights[away] / lengths[away]) @ apart[away]
+        # At the least sum no force is left that the points there do not hold.
+        assert np.linalg.norm(slope) <= weights[here].sum() + 1e-6
+
+
+def test_a_median_beside_a_point_is_exact():
+    """Rounds of Weiszfeld's algorithm are a hundredth off after a thousand."""
+    points = np.array(
+        [[0.75, 0.0, 0.75], [0.75, 0.0, -0.5], [0.25, 0.25, 0.25], [0.5, -0.25, -0.5]]
+    )
+    weights = np.array([1.0, 2.0, 3.0, 1.0])
+    found = geometric_median(points, weights)
+    apart = found - points
+    slope = (weights / np.linalg.norm(apart, axis=1)) @ apart
+    assert np.linalg.norm(slope) < 1e-6
+    assert 1e-4 < np.linalg.norm(apart[2]) < 2e-4
+
+
 @given(POINTS)
 def test_weights_are_repetitions(points):
     weights = 1 + np.arange(len(points)) % 3
