@@ -1,6 +1,5 @@
 """Agreement of pairs of agents."""
 
-
 from swarmloom_protocols.consensus.answers.agreement import pair_sums
 from tests.naive import agreement as naive
 from tests.protocols.cuda_cases.case import Case
