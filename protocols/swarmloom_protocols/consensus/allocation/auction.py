@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from swarmloom.device import Device, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between
 from swarmloom_protocols.consensus.allocation.auction_kernels import (
@@ -34,6 +35,8 @@ IntArray = NDArray[np.int64]
 FINEST = 2.0**-44
 # The first bid step as a share of the values' range.
 FIRST = 1.0 / 2000.0
+# Pairs from which "auto" takes a GPU. A guess: it has not been measured.
+WORTH_A_GPU = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class AuctionResult:
         The last bid step; ``bound - value <= n * epsilon``, n being the length of the bidding
         (the shorter) side.
     bids : int
-        How many bids it took.
+        How many bids it took, not counting a GPU's.
     """
 
     assignment: IntArray
@@ -86,7 +89,13 @@ class _Scale:
     full: bool
 
 
-def auction(values: ArrayLike, *, gap: float = 1e-4, reserve: float | None = None) -> AuctionResult:
+def auction(
+    values: ArrayLike,
+    *,
+    gap: float = 1e-4,
+    reserve: float | None = None,
+    device: Device = "auto",
+) -> AuctionResult:
     """Assign rows to columns, at most one to one, for a sum within a proven gap of the largest.
 
     Parameters
@@ -100,6 +109,10 @@ def auction(values: ArrayLike, *, gap: float = 1e-4, reserve: float | None = Non
         What a row is worth that is left without a column; rows then go without rather than take
         less. By default every row gets a column, where there are more rows than columns every
         column a row.
+
+    device : {"auto", "cpu", "cuda"}, optional
+        A GPU holds the opening, in which many rows bid at once; the rest is the CPU's. Another
+        assignment within the gap may come of it.
 
     Returns
     -------
@@ -123,9 +136,10 @@ def auction(values: ArrayLike, *, gap: float = 1e-4, reserve: float | None = Non
     between("gap", gap, 0.0)
     outside = -np.inf if reserve is None else between("reserve", reserve, -np.inf)
     scale = _scale_of(matrix, outside)
+    on_gpu = resolve(device, size=matrix.size, worth=WORTH_A_GPU) == "cuda"
     if reserve is None and matrix.shape[0] > matrix.shape[1]:
-        return _turned(_sold(np.ascontiguousarray(matrix.T), scale, gap, outside))
-    return _sold(matrix, scale, gap, outside)
+        return _turned(_sold(np.ascontiguousarray(matrix.T), scale, gap, outside, on_gpu))
+    return _sold(matrix, scale, gap, outside, on_gpu)
 
 
 def _scale_of(values: FloatArray, outside: float) -> _Scale:
@@ -145,12 +159,18 @@ def _scale_of(values: FloatArray, outside: float) -> _Scale:
     return _Scale(spread or last, last, whole, finite == values.size)
 
 
-def _sold(values: FloatArray, scale: _Scale, gap: float, outside: float) -> AuctionResult:
+def _sold(
+    values: FloatArray, scale: _Scale, gap: float, outside: float, on_gpu: bool
+) -> AuctionResult:
     """Hold the auction with the rows as bidders."""
     if min(values.shape) == 0:
         return _nothing(values, outside)
     floor = new_floor(values)
     first = max(scale.spread * FIRST, scale.last)
+    if on_gpu:
+        from swarmloom_protocols.consensus.allocation.auction_cuda import begin_on_gpu
+
+        begin_on_gpu(floor, first, outside, scale.spread)
     bids, epsilon, complete = begin(floor, first, outside, scale.spread)
     served = complete and (floor.chosen < values.shape[1]).all()
     if not (scale.full or served) and outside == -np.inf:
