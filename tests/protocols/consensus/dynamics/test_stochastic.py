@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from swarmloom.device import use_threads
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.chaos import known_systems as known
 from swarmloom_protocols.consensus.chaos.systems import user_system
@@ -176,3 +177,12 @@ def test_a_noise_that_is_no_number_ends_a_path():
 def test_what_cannot_be_run_is_refused(make):
     with pytest.raises(InputError, match=r"allowed|paths of push"):
         make()
+
+
+def test_paths_do_not_depend_on_threads():
+    system, results = noisy(known.double_well(0.5), [0.0, 0.3]), []
+    for threads in (1, 3):
+        with use_threads(threads):
+            # Enough paths and steps for several bands.
+            results.append(simulate_noisy(system, 400, paths=3000, rng=rng(10), every=100).states)
+    np.testing.assert_array_equal(*results)
