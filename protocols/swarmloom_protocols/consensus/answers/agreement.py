@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +25,8 @@ __all__ = ["AgreementCounts", "add_pair", "agreement", "chance_rates", "pair_sum
 N_SUMS = 3
 # Items whose sums are kept apart and added in order, so that any device adds the same numbers.
 BAND_ITEMS = 4096
+# Bands whose sums are in memory at once.
+CHUNK_ITEMS = 16 * BAND_ITEMS
 
 
 @kernel
@@ -96,19 +99,28 @@ def pair_sums(votes: IntArray, chance: FloatArray, *, device: Device = "auto") -
         the number expected by chance.
     """
     n_items, n_agents = votes.shape
+    where = resolve(device, size=min(n_items, CHUNK_ITEMS) * n_agents * n_agents)
+    total = np.zeros((N_SUMS, n_agents, n_agents))
+    for first in range(0, n_items, CHUNK_ITEMS):
+        chunk = slice(first, first + CHUNK_ITEMS)
+        total += _chunk_sums(votes[chunk], chance[chunk], where)
+    return total
+
+
+def _chunk_sums(votes: IntArray, chance: FloatArray, where: Literal["cpu", "cuda"]) -> FloatArray:
+    """Return the sums of a few bands."""
+    n_items, n_agents = votes.shape
     n_bands = -(-n_items // BAND_ITEMS)
     sums = np.zeros((n_bands, N_SUMS, n_agents, n_agents))
-    if resolve(device, size=n_items * n_agents * n_agents) == "cuda":
+    if where == "cuda":
         from swarmloom_protocols.consensus.answers.agreement_cuda import add
 
         add(n_bands * n_agents * n_agents, (votes, chance), (sums,))
-        total: FloatArray = sums.sum(axis=0)
-    else:
-        row = BAND_ITEMS * n_agents * n_agents // 2
-        map_bands(partial(_add_bands, votes, chance, sums), n_bands, row_elements=row)
-        total = sums.sum(axis=0)
-        total += total.transpose(0, 2, 1)
-    return total
+        return np.asarray(sums.sum(axis=0))
+    row = BAND_ITEMS * n_agents * n_agents // 2
+    map_bands(partial(_add_bands, votes, chance, sums), n_bands, row_elements=row)
+    upper = sums.sum(axis=0)
+    return np.asarray(upper + upper.transpose(0, 2, 1))
 
 
 def chance_rates(codes: IntArray) -> FloatArray:

@@ -128,12 +128,14 @@ class CrewReport:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as numbers, strings, lists and dicts."""
+        """Return the report as numbers, strings, lists and dicts; None stands for NaN."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 def _plain(value: Any) -> Any:
-    """Return tuples as lists, all the way down."""
+    """Return tuples as lists and NaN as None, all the way down."""
+    if isinstance(value, float) and np.isnan(value):
+        return None
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, tuple | list) else value

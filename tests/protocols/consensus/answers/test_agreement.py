@@ -78,7 +78,7 @@ def test_names_of_answers_do_not_matter(votes, random):
 
 def test_many_bands_on_any_number_of_threads_give_the_same_sums():
     rng = np.random.default_rng(0)
-    votes = rng.integers(-1, 4, (2 * counting.BAND_ITEMS + 7, 5))
+    votes = rng.integers(-1, 4, (counting.CHUNK_ITEMS + counting.BAND_ITEMS + 7, 5))
     chance = rng.random(len(votes))
     with use_threads(1):
         one = pair_sums(votes, chance)

@@ -127,7 +127,8 @@ def test_a_report_without_the_truth_says_nothing_of_accuracy():
     report = crew_report(siblings(np.random.default_rng(2)))
     assert report.calibration is report.gain is None
     assert math.isnan(report.auroc2)
-    again = json.loads(json.dumps(report.as_dict()))
+    again = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert again["auroc2"] is None
     assert again["n_agents"] == 6
     assert again["redundant"][0]["first"] == 4
     assert again["clusters"] == [[4, 5]]
