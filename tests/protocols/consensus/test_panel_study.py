@@ -111,8 +111,8 @@ def test_the_first_tasks_ask_the_cheapest_that_the_target_affords():
     assert panel.next(0, 5, [1, 3, 2], [0, 0, 0]) == -1
 
 
-def test_a_survey_keeps_to_the_allowed_and_to_the_most_asks():
-    settings = PanelSettings(target_cost=10.0, max_asks=2)
+def test_a_survey_keeps_to_the_allowed_and_to_its_most_asks():
+    settings = PanelSettings(target_cost=10.0, survey_asks=2)
     panel = Panel(np.ones(4), 1, settings, rng=np.random.default_rng(0))
     assert panel.next(0, 5, [], [], [False, True, False, True]) == 1
     assert panel.next(0, 5, [1], [0], [False, True, False, True]) == 3

@@ -128,7 +128,8 @@ class ChangeWatch:
             self._right[topic],
             self._wrong[topic],
         )
-        return np.clip(np.log(np.maximum(ratios, 1e-12)), -_MOST, _MOST)
+        evidence: FloatArray = np.clip(np.log(np.maximum(ratios, 1e-12)), -_MOST, _MOST)
+        return evidence
 
     def add(self, item: int, experts: IntArray, evidence: FloatArray) -> int:
         """Add evidence of one task; return the expert found to have changed, or -1."""

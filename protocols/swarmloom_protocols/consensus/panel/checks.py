@@ -9,7 +9,14 @@ from swarmloom.errors import InputError
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.likelihood import ABSENT, EMPTY
 
-__all__ = ["checked_calls", "checked_costs", "checked_mask", "checked_prices", "checked_table"]
+__all__ = [
+    "checked_calls",
+    "checked_costs",
+    "checked_groups",
+    "checked_mask",
+    "checked_prices",
+    "checked_table",
+]
 
 
 def checked_calls(
@@ -71,6 +78,16 @@ def checked_table(
     if ((place < 0) | (place >= shape[0])).any():
         raise InputError(f"topics: must be 0 to {shape[0] - 1}")
     return place, options, said, truth
+
+
+def checked_groups(groups: ArrayLike | None, n_experts: int) -> IntArray:
+    """Return one group an expert; everybody's own by default."""
+    if groups is None:
+        return np.arange(n_experts)
+    checked = np.array(groups, np.int64)
+    if checked.shape != (n_experts,):
+        raise InputError(f"groups of shape {checked.shape}: must be ({n_experts},)")
+    return checked
 
 
 def checked_mask(allowed: ArrayLike, n_experts: int) -> BoolArray:

@@ -15,39 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from swarmloom.errors import InputError
-from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
+from swarmloom_protocols.consensus._types import BoolArray, IntArray
+from swarmloom_protocols.consensus.panel.bookkeeping import PanelLearning
 from swarmloom_protocols.consensus.panel.budget import Budget
-from swarmloom_protocols.consensus.panel.changes import ChangeWatch
 from swarmloom_protocols.consensus.panel.checks import (
     checked_calls,
     checked_costs,
     checked_mask,
-    checked_table,
 )
 from swarmloom_protocols.consensus.panel.confidence import (
-    UNCORRECTED,
     Correction,
-    fit_correction,
     restated,
 )
 from swarmloom_protocols.consensus.panel.history import Journal
-from swarmloom_protocols.consensus.panel.learning import Learner, Rates
+from swarmloom_protocols.consensus.panel.learning import Rates
 from swarmloom_protocols.consensus.panel.likelihood import (
-    ABSENT,
     EMPTY,
-    Evidence,
-    RateTable,
-    answer_chances,
-    new_evidence,
-    option_rates,
 )
 from swarmloom_protocols.consensus.panel.lookahead import Question, value_asks
 from swarmloom_protocols.consensus.panel.pool import (
-    choose_pool,
     estimated_accuracy,
-    explored,
-    undominated,
 )
 from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief, PanelReport, calibration
@@ -56,7 +43,7 @@ from swarmloom_protocols.consensus.panel.settings import PanelSettings
 __all__ = ["Panel"]
 
 
-class Panel:
+class Panel(PanelLearning):
     """Online choice among priced experts, after the latent-difficulty panel rule.
 
     Answers of a task are integers: 0, 1, ... for its distinct answers in order of appearance, -1
@@ -72,59 +59,15 @@ class Panel:
     settings : PanelSettings, optional
     rng : numpy.random.Generator
         One number is drawn from it, the seed of the panel's exploration.
+    groups : int64[experts], optional
+        Experts with the same number share a model. One of them is asked on a task, and more only
+        where no other group is left, as in a crew of one model.
 
     Raises
     ------
     InputError
-        Prices that are not finite or negative, no expert, no topic.
+        Prices that are not finite or negative, no expert, no topic, groups of another length.
     """
-
-    def __init__(
-        self,
-        prices: ArrayLike,
-        n_topics: int,
-        settings: PanelSettings | None = None,
-        *,
-        rng: np.random.Generator,
-    ) -> None:
-        self.settings = settings or PanelSettings()
-        self._book = PriceBook(prices)
-        if n_topics < 1:
-            raise InputError(f"n_topics = {n_topics}: must be at least 1")
-        self.n_topics = n_topics
-        self._seed = int(rng.integers(2**62))
-        self._learner = Learner.of_settings(self.prices, self.settings)
-        self._rates = self._learner.start(n_topics)
-        self._journal = Journal()
-        self._budget = Budget.fresh(self.settings)
-        self._labels = np.zeros(self.n_experts, np.int64)
-        self._calls = np.zeros(self.n_experts, np.int64)
-        self._refits = 0
-        self._changed_at = 0
-        self._studied = 0
-        self._correction = UNCORRECTED
-        self._next_refit = self.settings.first_refit
-        self._watch = ChangeWatch(
-            self.n_experts, self.settings.change_fall, self.settings.change_limit
-        )
-        self._scratch = new_evidence(4, 16, self.settings.classes)
-        self._take_up_rates()
-
-    @property
-    def prices(self) -> FloatArray:
-        """Price of a call of each expert that decisions use, read-only."""
-        return self._book.quoted
-
-    @property
-    def n_experts(self) -> int:
-        """Number of experts."""
-        return int(self.prices.shape[0])
-
-    def __len__(self) -> int:
-        """Return the number of finished tasks."""
-        return len(self._journal)
-
-    # Deciding.
 
     def values(
         self,
@@ -164,6 +107,7 @@ class Panel:
             if allowed is None
             else checked_mask(allowed, self.n_experts)
         )
+        free = self._unheard(asked, free)
         if len(self._journal) < self.settings.survey_tasks and (free & self._surveyed()).any():
             return self._survey(topic, n_options, asked, given, free)
         key = (topic, n_options, asked.tobytes(), given.tobytes(), free.tobytes())
@@ -177,9 +121,17 @@ class Panel:
         """Ask one after the other of the experts that a survey affords, the cheapest first."""
         wanted = free & self._surveyed()
         wanted[asked] = False
+        if asked.shape[0] >= self.settings.survey_asks:
+            wanted[:] = False
         values = np.where(wanted, 2.0 - self.prices / max(self.prices.max(), 1e-300), -np.inf)
         chance = self._believed(topic, n_options, asked, given).answers
         return AskValues(float(chance.max(initial=0.0)), values)
+
+    def _unheard(self, asked: IntArray, free: BoolArray) -> BoolArray:
+        """One voice a group: leave out those whose like has answered, where others are left."""
+        heard = np.isin(self._groups, self._groups[asked])
+        others = free & ~heard
+        return others if others.any() else free
 
     def _surveyed(self) -> BoolArray:
         target = self.settings.target_cost
@@ -219,29 +171,13 @@ class Panel:
         answers: ArrayLike,
         allowed: ArrayLike | None,
     ) -> int:
-        if np.shape(experts)[0] >= self.settings.max_asks:
+        surveying = len(self._journal) < self.settings.survey_tasks
+        most = self.settings.survey_asks if surveying else self.settings.max_asks
+        if np.shape(experts)[0] >= most:
             return -1
         stop, ask = self.values(topic, n_options, experts, answers, allowed)
         best = int(ask.argmax())
         return -1 if ask[best] == -np.inf or 0.0 < stop >= ask[best] else best
-
-    def _believed(
-        self, topic: int, n_options: int | None, asked: IntArray, given: IntArray
-    ) -> Belief:
-        key = (topic, n_options, asked.tobytes(), given.tobytes())
-        if key not in self._beliefs:
-            options = self._options(n_options, given)
-            chance = answer_chances(
-                self._rates.difficulty[topic],
-                self._table_of(topic, options).log_believed,
-                asked,
-                given,
-                self._room(given),
-                float(max(options, 2)),
-            )
-            chance.flags.writeable = False
-            self._beliefs[key] = Belief(chance, max(1.0 - float(chance.sum()), 0.0))
-        return self._beliefs[key]
 
     def posterior(
         self, topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
@@ -277,75 +213,6 @@ class Panel:
         )
         values.flags.writeable = False
         return AskValues(stop, values)
-
-    def _options(self, n_options: int | None, given: IntArray) -> int:
-        count = self.settings.open_options if n_options is None else n_options
-        return max(count, max(given.tolist(), default=EMPTY) + 1, 1)
-
-    def _room(self, given: IntArray) -> Evidence:
-        """Scratch for the answers given and what a look-ahead may add."""
-        needed = max(given.tolist(), default=EMPTY) + 4
-        if needed > self._scratch.right.shape[1]:
-            self._scratch = new_evidence(4, 2 * needed, self.settings.classes)
-        return self._scratch
-
-    def _table_of(self, topic: int, options: int) -> RateTable:
-        """Rates of a topic, kept until the next refit."""
-        if (topic, options) not in self._tables:
-            rates = option_rates(self._explored[topic], options)
-            believed = option_rates(self._rates.topical[topic], options)
-            self._tables[topic, options] = RateTable(rates, np.log(rates), np.log(believed))
-        return self._tables[topic, options]
-
-    # Learning.
-
-    def study(
-        self,
-        topics: ArrayLike,
-        n_options: ArrayLike | None,
-        votes: ArrayLike,
-        truths: ArrayLike | None = None,
-    ) -> None:
-        """Learn from recorded answers before the first task. Nothing is billed.
-
-        Parameters
-        ----------
-        topics : int64[tasks]
-        n_options : int64[tasks], optional
-            ``None``, or 0 for a task: free text, as in `values`.
-        votes : int64[tasks, experts]
-            Answers by number; a number means something within its task only. -1 (`EMPTY`) for
-            an expert that gave none, -2 (`ABSENT`) for one that was not asked.
-        truths : int64[tasks], optional
-            The right answer by the same numbers, -1 where it is not known.
-
-        Raises
-        ------
-        InputError
-            A task has been recorded already, or something is out of range.
-        """
-        if len(self._journal) > self._studied:
-            raise InputError("study: must come before the first task is recorded")
-        shape = (self.n_topics, self.n_experts)
-        place, options, said, truth = checked_table(topics, n_options, votes, truths, shape)
-        for task in range(said.shape[0]):
-            self._study_task(int(place[task]), int(options[task]), said[task], int(truth[task]))
-        self._studied = len(self._journal)
-        self.refit()
-
-    def _study_task(self, topic: int, options: int, said: IntArray, truth: int) -> None:
-        asked = np.flatnonzero(said != ABSENT)
-        codes = {EMPTY: EMPTY}
-        given = [codes.setdefault(answer, len(codes) - 1) for answer in said[asked].tolist()]
-        answers = np.array(given, np.int64)
-        free = np.zeros(asked.shape[0])
-        unsaid = (EMPTY, 0.0)
-        count = self._options(options or None, answers)
-        item = self._journal.add_task(topic, count, asked, answers, free, unsaid)
-        self._calls[asked] += 1
-        if truth >= 0:
-            self._journal["truth"][item] = codes.get(truth, len(codes) - 1)
-            self._labels[asked] += 1
 
     def record(
         self,
@@ -391,209 +258,6 @@ class Panel:
         self._check_item(item)
         return int(self._journal["verdict"][item]), float(self._journal["confidence"][item])
 
-    def grade(self, item: int, truth: int) -> None:
-        """Reveal the right answer of a finished task.
-
-        Parameters
-        ----------
-        item : int
-        truth : int
-            Index of the right answer; the number of distinct answers given where nobody gave it.
-
-        Raises
-        ------
-        InputError
-            Unknown item, item graded already, or a negative truth.
-        """
-        self._check_item(item)
-        if self._journal["truth"][item] >= 0:
-            raise InputError(f"item {item} is graded already")
-        if truth < 0:
-            raise InputError(f"truth = {truth}: must be the index of an answer, at least 0")
-        task = self._journal.task(item)
-        guessed = self._watch.evidence(task)
-        self._journal["truth"][item] = truth
-        self._labels[task.expert] += 1
-        known = self._watch.evidence(self._journal.task(item))
-        self._suspect(item, task.expert, known - guessed)
-
-    def audit(self, item: int, allowed: ArrayLike | None = None) -> int:
-        """Return the expert whose answer to a graded item is most worth buying, or -1 for none.
-
-        The choice is that of `next_audit`.
-        """
-        self._check_item(item)
-        if self._journal["truth"][item] < 0:
-            raise InputError(f"item {item} is not graded: only graded items are audited")
-        return self.next_audit(self._journal.experts_of(item), allowed=allowed)
-
-    def next_audit(
-        self, experts: ArrayLike, owed: float = 0.0, allowed: ArrayLike | None = None
-    ) -> int:
-        """Return the expert whose answer to a graded task is most worth buying, or -1 for none.
-
-        The one with the smallest ``(graded answers + 1/2) * sqrt(price)`` among those not asked,
-        where the audit allowance affords it; experts outside the pool wait
-        ``settings.audit_delay`` times as long, hopeless ones for ever.
-
-        Parameters
-        ----------
-        experts : int64[calls]
-            Who has answered the task already; it need not be recorded yet.
-        owed : float
-            Money spent on audits that are not recorded yet.
-        allowed : bool[experts], optional
-            Who may be asked; all by default.
-        """
-        room = self._budget.audit_room(float(self.prices.sum())) - owed
-        wanted = self._auditable()
-        wanted[np.asarray(experts, np.int64)] = False
-        if allowed is not None:
-            wanted &= checked_mask(allowed, self.n_experts)
-        if not wanted.any():
-            return -1
-        # An expert dropped on bad luck gets its second chance here, and nowhere else.
-        haste = np.where(self._pool, 1.0, self.settings.audit_delay)
-        score = haste * (self._labels + 0.5) * np.sqrt(self.prices)
-        best = int(np.argmin(np.where(wanted, score, np.inf)))
-        # Where the best is too dear the allowance is saved up for it: buying the cheap ones
-        # instead would starve the strong.
-        return best if self.prices[best] <= room else -1
-
-    def _auditable(self) -> BoolArray:
-        return undominated(
-            estimated_accuracy(self._rates),
-            self._labels,
-            self.prices,
-            self._budget.price,
-            self.settings,
-            self.settings.audit_doubt,
-        )
-
-    def add_answer(self, item: int, expert: int, answer: int, cost: float) -> None:
-        """Enter an answer bought after the task was finished (an audit)."""
-        self._check_item(item)
-        if not 0 <= expert < self.n_experts or expert in self._journal.experts_of(item):
-            raise InputError(f"expert {expert}: unknown, or has answered item {item} already")
-        if answer < EMPTY:
-            raise InputError(f"answer = {answer}: must be -1 or more")
-        paid = checked_costs([cost], 1)
-        self._journal.add_later(item, expert, answer, cost)
-        self._labels[expert] += self._journal["truth"][item] >= 0
-        self._calls[expert] += 1
-        self._budget.pay_audit(cost)
-        self._bill(np.array([expert]), np.array([answer]), paid)
-        evidence = self._watch.evidence(self._journal.task(item))
-        self._suspect(item, np.array([expert]), evidence[-1:])
-
-    def _suspect(self, item: int, experts: IntArray, evidence: FloatArray) -> None:
-        """Count evidence against experts; forget what one did before it turned bad."""
-        known = self._known_answers()[experts] >= self.settings.change_answers
-        changed = self._watch.add(item, experts[known], evidence[known])
-        if changed < 0:
-            return
-        calls = np.flatnonzero(self._journal["expert"] == changed)
-        items = self._journal["item"][calls]
-        items = items[items >= self._watch.since[changed]]
-        self._calls[changed] = items.shape[0]
-        self._learner.doubt(changed, self.settings.change_fall)
-        self._labels[changed] = (self._journal["truth"][items] >= 0).sum()
-        self._changed_at = len(self._journal)
-        self.refit()
-
-    def _on_probation(self) -> BoolArray:
-        """Experts that turned bad and have not been graded enough since: audits alone ask them."""
-        waiting = np.zeros(self.n_experts, np.bool_)
-        for item, expert in self._watch.found:
-            waiting[expert] |= len(self._journal) - item < self.settings.probation_tasks
-        return waiting & (self._labels < self.settings.probation_grades)
-
-    def _known_answers(self) -> FloatArray:
-        """Answers of each expert as they weigh in learning."""
-        known: FloatArray = self._labels + self._ungraded_weight() * (self._calls - self._labels)
-        return known
-
-    def _ungraded_weight(self) -> float:
-        grades = int((self._journal["truth"] >= 0).sum())
-        return self.settings.ungraded_weight / max(self.settings.ungraded_weight + grades, 1e-12)
-
-    def changes(self) -> tuple[tuple[int, int], ...]:
-        """Task number and expert of each change for the worse that was found."""
-        return tuple(self._watch.found)
-
-    def _bill(self, asked: IntArray, given: IntArray, paid: FloatArray) -> None:
-        # What a failure cost says nothing of what an answer will.
-        answered = given != EMPTY
-        if self._book.bill(asked[answered], paid[answered]):
-            self._forget_values()
-
-    def ensure_topics(self, count: int) -> None:
-        """Make room for ``count`` topics; a new one starts as a topic without answers does.
-
-        Topic 0 should be left to tasks of unknown topic, and is the model of a new one.
-        """
-        extra = count - self.n_topics
-        if extra <= 0:
-            return
-        self.n_topics = count
-        self._rates = self._rates._replace(
-            topical=_with_copies(self._rates.topical, extra),
-            difficulty=_with_copies(self._rates.difficulty, extra),
-        )
-        self._explored: FloatArray = _with_copies(self._explored, extra)
-        self._watch.take_up(self._rates)
-
-    def refit(self) -> None:
-        """Learn from all that was paid for; `record` calls this when it is due."""
-        settings, tasks = self.settings, len(self._journal)
-        recent = tasks - self._changed_at
-        sweeps = 6 if recent < 1000 else 2
-        history = self._journal.history(settings.memory, self._watch.since)
-        self._rates = self._learner.refit(self._rates, history, self._ungraded_weight(), sweeps)
-        self._refits += 1
-        wait = min(settings.longest_refit, int(recent * settings.refit_share))
-        self._next_refit = tasks + max(20, wait)
-        self._budget.requote(now=True)
-        self._take_up_rates()
-        self._correction = self._fit_correction()
-
-    def _fit_correction(self) -> Correction:
-        """Compare with the grades what would be believed now; studied tasks had no verdict."""
-        truth, verdict = self._journal["truth"], self._journal["verdict"]
-        graded = np.flatnonzero((truth >= 0) & (verdict >= 0))[-self.settings.correction_grades :]
-        confidence, right = np.zeros(graded.shape[0]), np.zeros(graded.shape[0], np.bool_)
-        for place, item in enumerate(graded.tolist()):
-            topic, options = (int(self._journal[name][item]) for name in ("topic", "n_options"))
-            calls = self._journal.verdict_calls(item)
-            chance = self._believed(topic, options, *calls).answers
-            confidence[place] = chance.max()
-            right[place] = chance.argmax() == truth[item]
-        return fit_correction(confidence, right)
-
-    def _take_up_rates(self) -> None:
-        """Draw the exploration noise, choose the pool and drop what was made with old rates."""
-        rng = np.random.default_rng([self._seed, self._refits])
-        self._watch.take_up(self._rates)
-        self._explored = explored(self._rates.topical, self._calls, self.settings.jitter, rng)
-        accuracy = estimated_accuracy(self._rates)
-        self._pool = choose_pool(
-            accuracy, self._labels, self.prices, self._budget.price, self.settings
-        )
-        trusted = self._pool & ~self._on_probation()
-        self._pool = trusted if trusted.any() else self._pool
-        self._forget_tables()
-
-    def _forget_tables(self) -> None:
-        self._tables: dict[tuple[int, int], RateTable] = {}
-        self._beliefs: dict[tuple[Any, ...], Belief] = {}
-        self._forget_values()
-
-    def _forget_values(self) -> None:
-        self._kept: dict[tuple[Any, ...], AskValues] = {}
-        self._chosen: dict[tuple[Any, ...], int] = {}
-
-    # Reporting, saving, restoring.
-
     def report(self) -> PanelReport:
         """Return what the panel believes of its experts and of itself, and what it has spent."""
         journal = self._journal
@@ -623,6 +287,7 @@ class Panel:
             **{f"prices.{name}": array for name, array in self._book.arrays().items()},
             "whole": np.array(whole, np.int64),
             "real": np.array(real, np.float64),
+            "groups": self._groups.copy(),
             "labels": self._labels.copy(),
             "calls": self._calls.copy(),
             "pool": self._pool.copy(),
@@ -639,13 +304,19 @@ class Panel:
         """Return a panel that goes on exactly where `state` was taken, under ``settings``."""
         n_topics, seed, refits, next_refit, *counts = (int(v) for v in state["whole"])
         book = _part("prices.", state)
-        panel = cls(book["declared"], n_topics, settings, rng=np.random.default_rng(0))
+        panel = cls(
+            book["declared"],
+            n_topics,
+            settings,
+            rng=np.random.default_rng(0),
+            groups=state["groups"],
+        )
         panel._book = PriceBook(**book)
         panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
         tasks, panel._changed_at, panel._studied = counts
-        *money, bias, slope = (float(value) for value in state["real"])
+        price, quoted, spent, audit_spent, bias, slope = (float(v) for v in state["real"])
         panel._correction = Correction(bias, slope)
-        panel._budget = Budget(panel.settings, *money, tasks)
+        panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
         panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()
         panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
@@ -657,18 +328,7 @@ class Panel:
         panel._forget_tables()
         return panel
 
-    # Checks.
-
-    def _check_item(self, item: int) -> None:
-        if not 0 <= item < len(self._journal):
-            raise InputError(f"item = {item}: {len(self._journal)} tasks have been recorded")
-
 
 def _part(prefix: str, state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Take the entries whose names begin with the prefix, without it."""
     return {name[len(prefix) :]: state[name] for name in state if name.startswith(prefix)}
-
-
-def _with_copies(rows: FloatArray, count: int) -> FloatArray:
-    """Add copies of the first row at the end."""
-    return np.concatenate([rows, np.repeat(rows[:1], count, axis=0)])

@@ -78,9 +78,10 @@ class PanelSettings:
     probation_grades, probation_tasks : int
         An expert that has turned bad is asked in audits alone until so many of its answers have
         been graded since, or so many tasks have passed.
-    survey_tasks, survey_cost : int, float
+    survey_tasks, survey_asks : int
+    survey_cost : float
         The first tasks ask the cheapest experts, as many as ``survey_cost`` times the target
-        affords: who agrees with whom says who is good.
+        affords but at most ``survey_asks``: who agrees with whom says who is good.
     correction_grades : int
         Latest graded verdicts that stated confidence is corrected by.
     prune_error, prune_price : float
@@ -125,6 +126,7 @@ class PanelSettings:
     change_answers: float = 20.0
     survey_tasks: int = 5
     survey_cost: float = 2.0
+    survey_asks: int = 24
     correction_grades: int = 300
     probation_grades: int = 10
     probation_tasks: int = 1000

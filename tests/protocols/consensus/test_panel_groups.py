@@ -1,0 +1,86 @@
+"""Experts that share a model, and what the panel warns of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from swarmloom.errors import InputError
+from swarmloom_protocols.consensus.panel import Panel, PanelSettings
+from tests.protocols.consensus.panel_worlds import simulate
+
+
+def panel_of(n_experts, groups=None, **changes):
+    settings = PanelSettings(target_cost=3.0, **changes)
+    return Panel(np.ones(n_experts), 1, settings, rng=np.random.default_rng(0), groups=groups)
+
+
+def test_a_group_has_one_voice_while_another_is_unheard():
+    panel = panel_of(4, groups=[7, 7, 7, 1])
+    values = panel.values(0, 5, [0], [0]).ask
+    assert np.isfinite(values).tolist() == [False, False, False, True]
+    values = panel.values(0, 5, [0, 3], [0, 0]).ask
+    assert np.isfinite(values).tolist() == [False, True, True, False]
+
+
+def calls_of_a_like_crew(groups):
+    """Who is asked on each of 200 tasks, the experts all alike, a tenth graded."""
+    rng, panel, calls = np.random.default_rng(0), panel_of(5, groups), []
+    for _ in range(200):
+        truth, options = simulate(rng, np.full(5, 0.6), 5)
+        experts, names, answers = [], {-1: -1}, []
+        while (expert := panel.next(0, 5, experts, answers)) >= 0:
+            experts.append(expert)
+            answers.append(names.setdefault(int(options[expert]), len(names) - 1))
+        item = panel.record(0, 5, experts, answers, np.ones(len(experts)))
+        calls.append(experts)
+        if rng.random() < 0.1:
+            panel.grade(item, names.setdefault(truth, len(names) - 1))
+    return calls
+
+
+def test_a_crew_of_one_model_is_asked_as_if_it_had_no_groups():
+    calls = calls_of_a_like_crew(np.zeros(5, int))
+    assert calls == calls_of_a_like_crew(None)
+    assert np.mean([len(experts) for experts in calls]) > 1.5
+
+
+def test_groups_survive_saving_and_wrong_ones_are_refused():
+    panel = panel_of(3, groups=[0, 0, 1])
+    other = Panel.from_state(panel.state(), panel.settings)
+    assert np.isfinite(other.values(0, 5, [0], [0]).ask).tolist() == [False, False, True]
+    with pytest.raises(InputError, match="groups"):
+        panel_of(3, groups=[0, 1])
+
+
+def recorded(panel, rows, grade=False):
+    for row in rows:
+        item = panel.record(0, 5, np.arange(len(row)), row, np.ones(len(row)))
+        if grade:
+            panel.grade(item, 0)
+    return " | ".join(panel.warnings())
+
+
+def test_a_sound_panel_warns_of_nothing():
+    rng = np.random.default_rng(0)
+    rows = np.where(rng.random((60, 3)) < 0.8, 0, rng.integers(1, 5, (60, 3)))
+    assert panel_of(3).warnings() == ()
+    assert recorded(panel_of(3), rows, grade=True) == ""
+
+
+def test_it_warns_without_grades_and_more_where_experts_disagree():
+    rng = np.random.default_rng(0)
+    agreeing = recorded(panel_of(3), np.where(rng.random((60, 3)) < 0.9, 0, 1))
+    assert "graded" in agreeing
+    assert "agree on" not in agreeing
+    assert "agree on" in recorded(panel_of(3), rng.integers(0, 4, (60, 3)))
+
+
+def test_it_warns_of_near_clones_and_of_crowded_groups():
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 3, (60, 4))
+    rows[:, 1] = rows[:, 0]
+    assert "experts 0 and 1" in recorded(panel_of(4), rows, grade=True)
+    grouped = recorded(panel_of(4, groups=[0, 0, 1, 2]), rows, grade=True)
+    assert "experts 0 and 1" not in grouped
+    assert "2 of 4 experts share one model" in grouped
