@@ -81,24 +81,15 @@ def sorted_means(line, radius):
     return (sums[high] - sums[low]) / (high - low)
 
 
-def naive_means(values, radius):
-    """NumPy: all pairs of a block at a time."""
-    means = np.empty_like(values)
-    for first in range(0, len(values), 1000):
-        block = values[first : first + 1000, np.newaxis] - values
-        heard = np.einsum("ijk,ijk->ij", block, block) <= radius * radius
-        means[first : first + 1000] = heard @ values / heard.sum(axis=1, keepdims=True)
-    return means
-
-
-def tree_means(values, radius):
-    """SciPy: a k-d tree's neighbours, a thousand at a time for their memory."""
-    tree, means = cKDTree(values), np.empty_like(values)
-    for first in range(0, len(values), 1000):
-        near = tree.query_ball_point(values[first : first + 1000], radius)
-        for row, heard in enumerate(near):
-            means[first + row] = values[heard].mean(axis=0)
-    return means
+def pair_means(values, radius):
+    """SciPy: all pairs of a k-d tree, summed by NumPy; their memory is that of the pairs."""
+    pairs = cKDTree(values).query_pairs(radius, output_type="ndarray")
+    sums, counts = values.copy(), np.ones(len(values))
+    for one, other in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
+        counts += np.bincount(one, minlength=len(values))
+        for axis in range(values.shape[1]):
+            sums[:, axis] += np.bincount(one, values[other, axis], len(values))
+    return sums / counts[:, np.newaxis]
 
 
 def product_means(values, radius):
@@ -135,32 +126,36 @@ def test_line(benchmark):
 
 @pytest.mark.benchmark(group="bounded confidence in cells and tiles")
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_cells(benchmark, dimensions):
+@pytest.mark.parametrize("radius", [0.02, RADIUS])
+def test_cells(benchmark, dimensions, radius):
     rng = np.random.default_rng(0)
     values = rng.random((CELLS, dimensions))
-    with use_threads(1):
-        own = measure(benchmark, lambda: bounded_means(values, RADIUS, device="cpu"), 2)
-        # A part of the rows, extrapolated: the whole takes minutes.
-        part = values[: max(200, CELLS // 100)]
-        tree = cKDTree(values)
+    # A part of the rows, extrapolated: the whole takes minutes.
+    part = values[: max(200, CELLS // 100)]
+    tree = cKDTree(values)
 
-        def tree_part():
-            for here in range(0, len(part), 500):
-                for heard in tree.query_ball_point(part[here : here + 500], RADIUS):
-                    values[heard].mean(axis=0)
-
-        def all_pairs_part():
-            for here in part:
-                away = values - here
-                heard = np.einsum("ij,ij->i", away, away) <= RADIUS * RADIUS
+    def tree_part():
+        for here in range(0, len(part), 500):
+            for heard in tree.query_ball_point(part[here : here + 500], radius):
                 values[heard].mean(axis=0)
 
-        scale = CELLS / len(part)
+    def all_pairs_part():
+        for here in part:
+            away = values - here
+            heard = np.einsum("ij,ij->i", away, away) <= radius * radius
+            values[heard].mean(axis=0)
+
+    scale = CELLS / len(part)
+    with use_threads(1):
+        own = measure(benchmark, lambda: bounded_means(values, radius, device="cpu"), 2)
         peers = {
             "cKDTree.query_ball_point": least_seconds(tree_part, 1) * scale,
             "NumPy, all pairs": least_seconds(all_pairs_part, 1) * scale,
         }
-    report(benchmark, f"means in {dimensions} dimensions, n = {CELLS}", own, peers)
+        if radius < RADIUS:
+            peers["cKDTree.query_pairs"] = least_seconds(lambda: pair_means(values, radius), 1)
+    title = f"means in {dimensions} dimensions, n = {CELLS}, radius {radius}"
+    report(benchmark, title, own, peers)
 
 
 @pytest.mark.benchmark(group="bounded confidence in cells and tiles")

@@ -178,9 +178,10 @@ def grid_means(
     means : ndarray of float64, shape (3, n)
         Written from `first` to `end`.
     """
-    total = np.empty(4)
+    total, here = np.empty(4), np.empty(3)
     for i in range(first, end):
-        here, radius = opinions[:, i].copy(), radii[i]
+        here[:] = opinions[:, i]
+        radius = radii[i]
         reach = radius * radius
         total[:] = 0.0
         low_z = max(0, math.floor((here[0] - radius - lows[0]) / side - MARGIN))
