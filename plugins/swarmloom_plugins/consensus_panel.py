@@ -30,7 +30,7 @@ class PanelMethod:
         prices = np.array(crew.prices, dtype=np.float64)
         self._settings = _settings(config, prices)
         rng = np.random.default_rng([crew.seed, len(prices)])
-        self._panel = Panel(prices, 1, self._settings, rng=rng)
+        self._panel = Panel(prices, 1, self._settings, rng=rng, groups=crew.groups)
         # Row 0 of the panel is left to topics without an outcome; numbers are given in the order
         # of the outcomes, so that a resumed run gives the same ones.
         self._topics: dict[str, int] = {}
@@ -142,7 +142,7 @@ class PanelMethod:
 
     def warnings(self) -> tuple[str, ...]:
         """Tell what the verdicts may suffer from."""
-        return tuple(
+        return self._panel.warnings() + tuple(
             f"expert {self._crew.names[expert]!r} has turned bad: what it did before task {task} "
             "counts no more"
             for task, expert in self._panel.changes()
