@@ -106,7 +106,8 @@ def _lorenz(count: int, dimension: int, rng: np.random.Generator) -> FloatArray:
 
 
 def _sobol(count: int, dimension: int, rng: np.random.Generator) -> FloatArray:
-    # SciPy before 1.15 knows the argument as `seed` alone. Whole powers of two are what the sequence is even at; the first ones of those are taken.
+    # Whole powers of two are what the sequence is even at; the first ones of those are taken.
+    # SciPy before 1.15 knows the generator as `seed` alone.
     whole_power = (count - 1).bit_length()
     return np.asarray(qmc.Sobol(dimension, seed=rng).random_base2(whole_power))[:count]
 

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import positive, whole
-from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System
+from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.chaos.tangents import (
     make_tangent_step,
     orthonormalise,
@@ -100,6 +100,18 @@ def _totals(products: FloatArray, logarithms: FloatArray, totals: FloatArray) ->
         totals[k] = logarithms[k] + math.log(products[k])
 
 
+@kernel
+def _forget(products: FloatArray, logarithms: FloatArray) -> None:
+    for k in range(products.size):
+        products[k], logarithms[k] = 1.0, 0.0
+
+
+@kernel
+def _subtract(totals: FloatArray, marks: FloatArray) -> None:
+    for k in range(totals.size):
+        totals[k] -= marks[k]
+
+
 def _make_growth(system: System) -> Callable[..., tuple[int, int]]:
     step = system.specialise(make_tangent_step)
 
@@ -123,7 +135,7 @@ def _make_growth(system: System) -> Callable[..., tuple[int, int]]:
         for _ in range(skip):
             step(state, tangents, parameters, dt, work, tangent_work)
             orthonormalise(tangents, products, logarithms)
-        products[:], logarithms[:] = 1.0, 0.0
+        _forget(products, logarithms)
         saved, marks = state.copy(), np.zeros(tangents.shape[0])
         lap, length, block = 0, 1, 0
         for done in range(1, ends[-1] + 1):
@@ -133,13 +145,13 @@ def _make_growth(system: System) -> Callable[..., tuple[int, int]]:
             lap += 1
             if same_state(state, saved):
                 _totals(products, logarithms, sums[-1])
-                sums[-1] -= marks
+                _subtract(sums[-1], marks)
                 return (done, lap) if _finite(state) else (-1, 0)
             if lap == length:
                 if not _finite(state):
                     return -1, 0
                 _totals(products, logarithms, marks)
-                saved[:] = state
+                copy_state(state, saved)
                 lap, length = 0, 2 * length
             if done == ends[block]:
                 _totals(products, logarithms, sums[block])

@@ -23,7 +23,7 @@ from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import between, positive, whole
 
-__all__ = ["WORK_ROWS", "Rule", "System", "trajectory", "user_system"]
+__all__ = ["WORK_ROWS", "Kind", "Rule", "System", "copy_state", "trajectory", "user_system"]
 
 FloatArray = NDArray[np.float64]
 Rule = Callable[[FloatArray, FloatArray, FloatArray], None]
@@ -160,6 +160,13 @@ class System:
         return made
 
 
+@kernel
+def copy_state(source: FloatArray, target: FloatArray) -> None:
+    """Write one vector over another; loops over systems compile faster than with slices."""
+    for i in range(source.size):
+        target[i] = source[i]
+
+
 def _in_memory(function: Callable[..., Any]) -> Any:
     numba: Any = importlib.import_module("numba")
     return numba.njit(function, nogil=True, error_model="numpy")
@@ -170,26 +177,34 @@ def _make_iteration(system: System) -> Callable[..., None]:
 
     def iterate(state: FloatArray, parameters: FloatArray, dt: float, work: FloatArray) -> None:
         rule(state, parameters, work[0])
-        for i in range(state.size):
-            state[i] = work[0, i]
+        copy_state(work[0], state)
 
     return iterate
+
+
+@kernel
+def _ahead(state: FloatArray, reach: float, slope: FloatArray, point: FloatArray) -> None:
+    for i in range(state.size):
+        point[i] = state[i] + reach * slope[i]
+
+
+@kernel
+def _move(state: FloatArray, dt: float, slopes: FloatArray) -> None:
+    """Add the mean of four slopes that Runge and Kutta weigh 1, 2, 2, 1."""
+    for i in range(state.size):
+        inner = 2.0 * (slopes[1, i] + slopes[2, i])
+        state[i] += dt / 6.0 * (slopes[0, i] + inner + slopes[3, i])
 
 
 def _make_runge_kutta(system: System) -> Callable[..., None]:
     rule = system.rule
 
     def runge_kutta(state: FloatArray, parameters: FloatArray, dt: float, work: FloatArray) -> None:
-        point = work[4]
         rule(state, parameters, work[0])
         for stage in range(1, 4):
-            reach = dt if stage == 3 else 0.5 * dt
-            for i in range(state.size):
-                point[i] = state[i] + reach * work[stage - 1, i]
-            rule(point, parameters, work[stage])
-        for i in range(state.size):
-            inner = 2.0 * (work[1, i] + work[2, i])
-            state[i] += dt / 6.0 * (work[0, i] + inner + work[3, i])
+            _ahead(state, dt if stage == 3 else 0.5 * dt, work[stage - 1], work[4])
+            rule(work[4], parameters, work[stage])
+        _move(state, dt, work)
 
     return runge_kutta
 
@@ -204,7 +219,7 @@ def _make_orbit(system: System) -> Callable[..., None]:
         for _ in range(skip):
             step(state, parameters, dt, work)
         for row in range(states.shape[0]):
-            states[row] = state
+            copy_state(state, states[row])
             step(state, parameters, dt, work)
 
     return orbit
