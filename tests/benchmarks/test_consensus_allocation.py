@@ -1,0 +1,174 @@
+"""Allocation beside its rivals: SciPy's assignment solvers, NetworkX, OR-Tools.
+
+Run with ``pytest tests/benchmarks/test_consensus_allocation.py --benchmark-enable -s``, and with
+``SWARMLOOM_FULL_BENCHMARKS=1`` at full size.
+"""
+
+import os
+import sys
+import time
+
+import networkx as nx
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from swarmloom_protocols.consensus.allocation.auction import auction
+from swarmloom_protocols.consensus.allocation.balance import balance_load
+from swarmloom_protocols.consensus.allocation.bundles import bundle_bidding, discounted
+from swarmloom_protocols.consensus.allocation.emergence import (
+    cosine_similarity,
+    emergent_allocation,
+)
+from swarmloom_protocols.consensus.allocation.market import market_prices
+
+FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
+SIZES = (100, 500, 1000, 2000) if FULL else (200,)
+
+
+def tell(benchmark, **facts):
+    """Keep figures with the benchmark's, and print them."""
+    benchmark.extra_info.update(facts)
+    shown = ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in facts.items()
+    )
+    sys.stdout.write(f"\n  {shown}\n")
+
+
+def least_milliseconds(function, rounds=5):
+    """Return the least CPU time of some calls, and what the last returned."""
+    spent = []
+    for _ in range(rounds):
+        begun = time.thread_time()
+        result = function()
+        spent.append(time.thread_time() - begun)
+    return 1e3 * min(spent), result
+
+
+def distances(rng, n):
+    here, there = rng.random((n, 1, 2)), rng.random((1, n, 2))
+    return -np.sqrt(((here - there) ** 2).sum(axis=-1))
+
+
+def sparse_values(rng, n):
+    values = np.where(rng.random((n, n)) < 0.03, rng.random((n, n)), -np.inf)
+    values[np.arange(n), rng.permutation(n)] = rng.random(n)
+    return values
+
+
+def cosines(rng, n):
+    return cosine_similarity(rng.standard_normal((n, 16)), rng.standard_normal((n, 16)))
+
+
+VALUES = {
+    "uniform": lambda rng, n: rng.random((n, n)),
+    "distances": distances,
+    "products": lambda rng, n: rng.random((n, 1)) * rng.random((1, n)),
+    "correlated": lambda rng, n: rng.random((n, 1)) + rng.random((1, n)) + 0.3 * rng.random((n, n)),
+    "whole to 10": lambda rng, n: rng.integers(0, 10, (n, n)).astype(float),
+    "whole to 1000": lambda rng, n: rng.integers(0, 1000, (n, n)).astype(float),
+    "sparse": sparse_values,
+    "cosines": cosines,
+    "log-normal": lambda rng, n: rng.lognormal(0.0, 2.0, (n, n)),
+}
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("kind", VALUES)
+def test_auction_beside_shortest_augmenting_paths(benchmark, kind, n):
+    values = VALUES[kind](np.random.default_rng(1), n)
+    auction(values[:5, :5] if kind != "sparse" else np.ones((5, 5)))
+    ours, result = least_milliseconds(lambda: auction(values, gap=2e-4))
+    exact, proven = least_milliseconds(lambda: auction(values, gap=0.0), 2)
+    theirs, (rows, columns) = least_milliseconds(
+        lambda: linear_sum_assignment(values, maximize=True), 3
+    )
+    best = values[rows, columns].sum()
+    assert result.bound >= best - 1e-9 * abs(best)
+    benchmark.pedantic(lambda: auction(values, gap=2e-4), rounds=1)
+    tell(
+        benchmark,
+        kind=kind,
+        n=n,
+        ms=ours,
+        scipy_ms=theirs,
+        scipy_over_ours=theirs / ours,
+        proven_gap=result.gap,
+        true_gap=(best - result.value) / abs(best),
+        bids=result.bids,
+        exact_ms=exact,
+        exact_gap=(best - proven.value) / abs(best),
+    )
+
+
+def test_auction_beside_networkx_and_ortools(benchmark):
+    n = 100
+    values = np.random.default_rng(2).integers(0, 10_000, (n, n)).astype(float)
+    ours, result = least_milliseconds(lambda: auction(values, gap=0.0))
+    graph = nx.Graph()
+    graph.add_weighted_edges_from((i, n + j, values[i, j]) for i in range(n) for j in range(n))
+    networkx, matched = least_milliseconds(lambda: nx.max_weight_matching(graph, True), 1)
+    assert sum(graph[a][b]["weight"] for a, b in matched) == result.value
+    facts = {"ms": ours, "networkx_ms": networkx}
+    try:
+        from ortools.graph.python import linear_sum_assignment as solver
+    except ImportError:
+        facts["ortools"] = "not installed"
+    else:
+        rows, columns = (axis.ravel() for axis in np.indices((n, n)))
+
+        def solve():
+            task = solver.SimpleLinearSumAssignment()
+            task.add_arcs_with_cost(rows, columns, -values.astype(np.int64).ravel())
+            assert task.solve() == task.OPTIMAL
+            return -task.optimal_cost()
+
+        facts["ortools_ms"], best = least_milliseconds(solve, 3)
+        assert best == result.value
+    benchmark.pedantic(lambda: auction(values, gap=0.0), rounds=1)
+    tell(benchmark, **facts)
+
+
+def test_what_doing_without_a_centre_costs(benchmark):
+    rng = np.random.default_rng(3)
+    n = 60 if FULL else 20
+    kinds = np.eye(5)
+    tasks, experts = (
+        kinds[rng.integers(0, 5, n)] + 0.35 * rng.standard_normal((n, 5)) for _ in range(2)
+    )
+    similarity = cosine_similarity(tasks, experts)
+    values = np.where(similarity > 0.7, similarity, 0.0)
+    best = auction(values, gap=0.0, reserve=0.0).value
+    bids = bundle_bidding(discounted(values.T, 1.0), n, [1] * n, nx.cycle_graph(n))
+    market = market_prices(values, [1] * n)
+    clusters = emergent_allocation(tasks, experts, [1] * n)
+    benchmark.pedantic(lambda: emergent_allocation(tasks, experts, [1] * n), rounds=1)
+    tell(
+        benchmark,
+        n=n,
+        bundles=bids.value / best,
+        bundle_rounds=bids.rounds,
+        bundle_messages=bids.messages,
+        market=market.value / best,
+        market_bound=market.bound / best,
+        market_clearing_error=market.clearing_error,
+        clusters=clusters.value / best,
+    )
+
+
+def test_rounds_of_diffusion_by_network(benchmark):
+    side = 32 if FULL else 8
+    n = side * side
+    networks = {
+        "hypercube": nx.hypercube_graph(n.bit_length() - 1),
+        "random": nx.random_regular_graph(10, n, seed=0),
+        "torus": nx.grid_2d_graph(side, side, periodic=True),
+        "ring": nx.cycle_graph(n),
+    }
+    load = np.random.default_rng(4).random(n)
+    found = {name: balance_load(graph, load) for name, graph in networks.items()}
+    benchmark.pedantic(lambda: balance_load(networks["hypercube"], load), rounds=1)
+    facts = {f"{name}_rounds": result.rounds for name, result in found.items()}
+    facts |= {f"{name}_predicted": result.predicted for name, result in found.items()}
+    tell(benchmark, n=n, **facts)
