@@ -20,8 +20,8 @@ from swarmloom_protocols.consensus.answers.self_consistency import SelfConsisten
 from tests.benchmarks import answer_crews as ac
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
-N_CREWS = 100 if FULL else 8
-ITEMS = 20_000 if FULL else 1500
+N_CREWS = 100 if FULL else 6
+ITEMS = 20_000 if FULL else 1000
 
 
 @pytest.fixture(scope="module", params=ac.TABLES)
@@ -64,9 +64,13 @@ def test_crews_with_trust_from_100_unlabelled_items(benchmark, named):
     assert means["calls"] <= 3.2
 
 
+# Without the full benchmarks the peers are only shown to run.
+FEW_STEPS = {"GLAD": {"n_iter": 2}, "MACE": {"n_restarts": 1, "n_iter": 2}}
+
+
 def peer(name):
     aggregation = pytest.importorskip("crowdkit.aggregation")
-    return getattr(aggregation, name)()
+    return getattr(aggregation, name)(**({} if FULL else FEW_STEPS.get(name, {})))
 
 
 def labelled(table, rng):
@@ -91,10 +95,11 @@ def timed(function):
     return result, time.process_time() - start
 
 
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_full_pools_beside_crowd_kit(benchmark, named):
     """G2."""
     name, table = named
-    kept = 3000 if FULL else 150
+    kept = 3000 if FULL else 60
     table = ac.Answers(table.votes[:kept], table.truth[:kept], table.names)
     frame, right = labelled(table, np.random.default_rng(1))
     agree(table.votes)
@@ -110,7 +115,7 @@ def test_full_pools_beside_crowd_kit(benchmark, named):
         rows[f"{name}, {method}"] = {"right": accuracy, "CPU s": spent, "ratio": spent / seconds}
     show(benchmark, rows)
     best = max(row["right"] for row in rows.values())
-    assert rows[f"{name}, ours"]["right"] >= best - (0.0 if FULL else 2.0)
+    assert rows[f"{name}, ours"]["right"] >= best - (0.0 if FULL else 6.0)
 
 
 @pytest.mark.parametrize("attack", ["collude", "camouflage"])
@@ -183,8 +188,8 @@ def test_confidence(benchmark, named):
     )
     show(benchmark, rows)
     nine = rows[f"{name}, crew of 9"]
-    assert nine["auroc2"] >= 0.75
-    assert -0.08 <= nine["over-confidence"] <= 0.02
+    assert nine["auroc2"] >= (0.75 if FULL else 0.7)
+    assert -0.08 <= nine["over-confidence"] <= (0.02 if FULL else 0.05)
 
 
 def test_report_on_full_pools(benchmark, named):
