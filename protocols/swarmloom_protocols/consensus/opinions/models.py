@@ -100,7 +100,7 @@ class DeGroot(Model):
     def begin(self, crowd: Crowd, device: Device) -> Motion:
         """Check the model against a crowd."""
         if self.weights is None:
-            return Mixing(_shares(crowd), np.ones(len(crowd.values)), np.zeros((1, 1)))
+            return Mixing(crowd.confidence, np.ones(len(crowd.values)), np.zeros((1, 1)))
         return Linear(_trusted(self.weights, crowd), None, device)
 
 
@@ -133,7 +133,7 @@ class FriedkinJohnsen(Model):
         share = per_expert("susceptibility", self.susceptibility, n, low=0.0, high=1.0)
         offset = (1.0 - share)[:, np.newaxis] * self._anchors(crowd)
         if self.weights is None:
-            return Mixing(_shares(crowd), share, offset)
+            return Mixing(crowd.confidence, share, offset)
         matrix = _trusted(self.weights, crowd)
         matrix.data *= np.repeat(share, np.diff(matrix.indptr))
         return Linear(matrix, offset, device)
@@ -272,11 +272,6 @@ class Kuramoto(Model):
         graph = _heard(self.graph, crowd)
         matrix = None if graph is None else weighted_columns(rows_scaled(graph), crowd.confidence)
         return Phases(own, coupling, crowd.confidence, matrix, dt, device)
-
-
-def _shares(crowd: Crowd) -> FloatArray:
-    shares: FloatArray = crowd.confidence / crowd.confidence.sum()
-    return shares
 
 
 def _trusted(weights: Graph, crowd: Crowd) -> Matrix:

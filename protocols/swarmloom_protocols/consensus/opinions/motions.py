@@ -89,14 +89,16 @@ class Linear(Motion):
 class Mixing(Motion):
     """x ← λ · mean + b, everybody hearing everybody."""
 
-    shares: FloatArray
+    confidence: FloatArray
     susceptibility: FloatArray
     offset: FloatArray
 
     def advance(self, values: FloatArray, first: int, steps: int) -> FloatArray:
         """Take the mean."""
         for _ in range(steps):
-            values = self.susceptibility[:, np.newaxis] * (self.shares @ values) + self.offset
+            # A sum of NumPy's own: a BLAS may add up differently with other numbers of threads.
+            mean = (self.confidence[:, np.newaxis] * values).sum(axis=0) / self.confidence.sum()
+            values = self.susceptibility[:, np.newaxis] * mean + self.offset
         return values
 
 

@@ -106,7 +106,9 @@ def mean_field_steps(
 
     def slope(angles: FloatArray) -> FloatArray:
         sines, cosines = np.sin(angles), np.cos(angles)
-        pull: FloatArray = (shares @ sines) * cosines - (shares @ cosines) * sines
+        # Sums of NumPy's own: a BLAS may add up differently with other numbers of threads.
+        felt = float((shares * sines).sum()), float((shares * cosines).sum())
+        pull: FloatArray = felt[0] * cosines - felt[1] * sines
         return frequencies + coupling * pull
 
     return _runge_kutta(slope, phases, dt, steps)
