@@ -142,7 +142,7 @@ def stream(
     shuffled = rng.permutation(len(table.truth))
     lottery = rng.random(len(shuffled)) < graded
     order = shuffled if order is None else order
-    panel = Panel(table.prices, int(table.topic.max()) + 1, settings, rng=rng)
+    panel = Panel(table.prices, int(table.topic.max()) + 1, settings, rng=rng, groups=groups)
     if studied:
         study(panel, table, order[:studied], study_labels)
         order = order[studied:]

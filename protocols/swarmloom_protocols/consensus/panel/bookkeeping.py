@@ -41,6 +41,7 @@ from swarmloom_protocols.consensus.panel.pool import (
     choose_pool,
     estimated_accuracy,
     explored,
+    speakers,
     undominated,
 )
 from swarmloom_protocols.consensus.panel.prices import PriceBook
@@ -345,6 +346,7 @@ class PanelLearning:
         self._pool = choose_pool(
             accuracy, self._labels, self.prices, self._budget.price, self.settings
         )
+        self._speakers = speakers(self._groups, accuracy, self._labels, self.prices)
         trusted = self._pool & ~self._on_probation()
         self._pool = trusted if trusted.any() else self._pool
         self._forget_tables()

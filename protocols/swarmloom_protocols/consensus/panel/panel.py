@@ -60,8 +60,9 @@ class Panel(PanelLearning):
     rng : numpy.random.Generator
         One number is drawn from it, the seed of the panel's exploration.
     groups : int64[experts], optional
-        Experts with the same number share a model. One of them is asked on a task, and more only
-        where no other group is left, as in a crew of one model.
+        Experts with the same number share a model. One of them speaks for all (see
+        `pool.speakers`), and others are asked only where no other group is left, as in a crew of
+        one model.
 
     Raises
     ------
@@ -131,7 +132,10 @@ class Panel(PanelLearning):
         """One voice a group: leave out those whose like has answered, where others are left."""
         heard = np.isin(self._groups, self._groups[asked])
         others = free & ~heard
-        return others if others.any() else free
+        for choice in (others & self._speakers, others):
+            if choice.any():
+                return choice
+        return free
 
     def _surveyed(self) -> BoolArray:
         target = self.settings.target_cost
@@ -291,6 +295,7 @@ class Panel(PanelLearning):
             "labels": self._labels.copy(),
             "calls": self._calls.copy(),
             "pool": self._pool.copy(),
+            "speakers": self._speakers.copy(),
             "explored": self._explored.copy(),
             **{f"rates.{name}": array.copy() for name, array in self._rates._asdict().items()},
             **{f"journal.{name}": array for name, array in self._journal.arrays().items()},
@@ -318,6 +323,7 @@ class Panel(PanelLearning):
         panel._correction = Correction(bias, slope)
         panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
+        panel._speakers = state["speakers"].copy()
         panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()
         panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
         panel._journal = Journal(_part("journal.", state))

@@ -9,7 +9,7 @@ from swarmloom_protocols.consensus.panel.learning import Rates, shifted_rates
 from swarmloom_protocols.consensus.panel.likelihood import RIGHT
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
-__all__ = ["choose_pool", "estimated_accuracy", "explored", "undominated"]
+__all__ = ["choose_pool", "estimated_accuracy", "explored", "speakers", "undominated"]
 
 
 def estimated_accuracy(rates: Rates) -> FloatArray:
@@ -21,6 +21,34 @@ def estimated_accuracy(rates: Rates) -> FloatArray:
     """
     accuracy: FloatArray = rates.outcome[..., RIGHT] @ rates.difficulty.mean(axis=0)
     return accuracy
+
+
+_ENOUGH_LABELS = 20
+"""Graded answers from which an expert's accuracy says who speaks for a group."""
+
+
+def speakers(
+    groups: IntArray, accuracy: FloatArray, labels: IntArray, prices: FloatArray
+) -> BoolArray:
+    """Choose one expert a group: the most accurate of those graded enough, or the cheapest.
+
+    Near-clones as candidates of their own would be chosen by luck among equals, and the more of
+    them there are, the more often. In a crew of one group all speak.
+
+    Returns
+    -------
+    bool[experts]
+    """
+    if (groups == groups[0]).all():
+        return np.ones(groups.shape[0], np.bool_)
+    known = labels >= _ENOUGH_LABELS
+    rank = np.where(known, -accuracy, np.inf)
+    chosen = np.zeros(groups.shape[0], np.bool_)
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        score = rank[members] if known[members].any() else prices[members]
+        chosen[members[np.argmin(score)]] = True
+    return chosen
 
 
 def explored(
