@@ -3,6 +3,7 @@
 import math
 import warnings
 
+import numba
 import numpy as np
 import pytest
 
@@ -143,6 +144,7 @@ def test_superstable_cycles_have_minus_infinity():
     assert found.exponents[0] == -math.inf
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 def test_a_users_map_that_runs_as_plain_python_gives_the_same():
     table = {"r": 3.9}
     with pytest.warns(RuntimeWarning, match="slowly"):

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 
@@ -110,7 +111,10 @@ def test_systems_of_one_name_keep_their_own_code():
     assert trajectory(first, 4).ravel().tolist() == [1, 2, 4, 8]
 
 
-@pytest.mark.skipif("__import__('numba').config.DISABLE_JIT", reason="nothing is compiled")
+needs_numba = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+
+
+@needs_numba
 def test_the_disk_holds_shipped_systems_and_no_others(tmp_path, monkeypatch):
     from swarmloom import kernel_cache
 
@@ -127,6 +131,7 @@ def test_the_disk_holds_shipped_systems_and_no_others(tmp_path, monkeypatch):
     assert sum("_make_orbit" in name for name in stored_kernels(tmp_path)) == 2
 
 
+@needs_numba
 def test_what_numba_cannot_compile_runs_slowly_and_says_so():
     table = {"r": 3.9}
     with pytest.warns(RuntimeWarning, match="mine runs as plain Python, slowly"):
