@@ -138,3 +138,15 @@ def test_the_support_desks_answers_belong_to_its_tasks_and_agents():
     roles = {agent["role"] for agent in agents.values()} | {"*"}
     assert all(set(row) <= roles for row in answers.values())
     assert {task["agent"] for task in tasks.values()} <= set(agents)
+
+
+def test_the_crews_verdicts_are_better_than_its_majority(tmp_path):
+    done = run_example("crew_verdict", tmp_path, "--tasks", "16")
+    assert done.returncode == 0, done.stderr
+    right = {
+        name.strip(): int(count)
+        for name, count in re.findall(r"^(\D+?)\s+(\d+)/16", done.stdout, re.MULTILINE)
+    }
+    assert len(right) == 4
+    assert right["guardrail, trust learned on the way"] > right["majority of all nine"] + 4
+    assert right["consensus for every task"] > right["majority of all nine"] + 4
