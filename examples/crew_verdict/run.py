@@ -144,11 +144,15 @@ def coordinated(
     counted: list[str] = []
     crew = make_crew(questions, luck, counted)
     config = {"crewai": {"answers": 9}, "consensus": settings}
-    with Swarm(
-        settings=Settings(swarm={"quorum": quorum}, plugins={"enable": plugins, "config": config})
-    ) as swarm:
-        with swarm.coordinating(crew):
-            output = crew.kickoff()
+    with (
+        Swarm(
+            settings=Settings(
+                swarm={"quorum": quorum}, plugins={"enable": plugins, "config": config}
+            )
+        ) as swarm,
+        swarm.coordinating(crew),
+    ):
+        output = crew.kickoff()
     return [task.raw for task in output.tasks_output], len(counted)
 
 

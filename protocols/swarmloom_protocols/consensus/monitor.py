@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -169,6 +169,7 @@ class LandscapeMonitor:
         tail = np.array(list(self._frames)[-SETTLED:]).reshape(SETTLED, -1)
         before, self._period = self._period, cycle_length(tail, closed=CLOSED)
         if self._period and self._period != before:
+            kind: Literal["FixedPoint", "LimitCycle"]
             kind = "FixedPoint" if self._period == 1 else "LimitCycle"
             yield AttractorFormation(self._seen, kind, self._period)
 
