@@ -9,6 +9,7 @@ Physics 9, 2013).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from scipy.spatial import cKDTree
 from swarmloom.device import map_bands
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, whole
-from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System
+from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.dynamics.attractors import Attractor, find_attractor
 from swarmloom_protocols.consensus.dynamics.linkage import linked_labels
 
@@ -249,7 +250,7 @@ def _checked(system: System, states: ArrayLike, name: str) -> FloatArray:
 
 def _ends(system: System, starts: FloatArray, pace: _Pace) -> FloatArray:
     """Return mean and deviation of each start's late states, NaN where it escapes."""
-    ends = np.empty((len(starts), FEATURES * system.dimension))
+    ends = np.zeros((len(starts), FEATURES * system.dimension))
     run, given = (
         system.specialise(_make_ends),
         (system.values, pace.dt, pace.transient, pace.window),
@@ -277,7 +278,7 @@ def _make_ends(system: System) -> Callable[..., None]:
         dimension = starts.shape[1]
         work, state = np.empty((WORK_ROWS, dimension)), np.empty(dimension)
         for row in range(starts.shape[0]):
-            state[:], ends[row] = starts[row], 0.0
+            copy_state(starts[row], state)
             inside = True
             for t in range(transient + window):
                 step(state, parameters, dt, work)
@@ -292,9 +293,8 @@ def _make_ends(system: System) -> Callable[..., None]:
                     ends[row, i] += away / (t - transient + 1)
                     ends[row, dimension + i] += away * (state[i] - ends[row, i])
             for i in range(dimension):
-                ends[row, dimension + i] = np.sqrt(ends[row, dimension + i] / window)
-            if not inside:
-                ends[row] = np.nan
+                spread = math.sqrt(ends[row, dimension + i] / window)
+                ends[row, dimension + i] = spread if inside else math.nan
 
     return ends_of
 

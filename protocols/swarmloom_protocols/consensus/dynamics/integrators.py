@@ -13,7 +13,7 @@ from scipy.integrate import DOP853
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, whole
-from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System
+from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.dynamics.simulation import (
     BUDGET,
     DONE,
@@ -137,7 +137,7 @@ class _Loop:
             states: FloatArray,
         ) -> tuple[int, int, int]:
             work = np.empty((WORK_ROWS, state.size))
-            states[0] = state
+            copy_state(state, states[0])
             rows = 1
             for taken in range(1, steps + 1):
                 step(state, parameters, dt, work)
@@ -146,7 +146,7 @@ class _Loop:
                     if not abs(state[i]) <= bound:
                         return rows, taken, ESCAPED if abs(state[i]) > bound else NOT_FINITE
                 if taken % every == 0:
-                    states[rows] = state
+                    copy_state(state, states[rows])
                     rows += 1
             return rows, steps, DONE
 

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from swarmloom.errors import InputError
+from swarmloom.jit import kernel
 from swarmloom_protocols.checks import whole
-from swarmloom_protocols.consensus.chaos.systems import System
+from swarmloom_protocols.consensus.chaos.systems import System, copy_state
 from swarmloom_protocols.consensus.dynamics.bifurcations import find_bifurcations
 
 __all__ = ["FEIGENBAUM", "Cascade", "period_doublings"]
@@ -200,6 +201,19 @@ class _Orbit:
         return last, matrix
 
 
+@kernel
+def _multiply(left: FloatArray, right: FloatArray, column: FloatArray) -> None:
+    """Write left · right over right, a column at a time."""
+    size = column.size
+    for j in range(size):
+        for i in range(size):
+            column[i] = right[i, j]
+        for i in range(size):
+            right[i, j] = 0.0
+            for k in range(size):
+                right[i, j] += left[i, k] * column[k]
+
+
 def _make_cycles(system: System) -> Callable[..., None]:
     rule, jacobian = system.rule, system.jacobian
 
@@ -207,17 +221,12 @@ def _make_cycles(system: System) -> Callable[..., None]:
         state: FloatArray, parameters: FloatArray, period: int, cycles: int, matrix: FloatArray
     ) -> None:
         size = state.size
-        after, slopes, product = np.empty(size), np.empty((size, size)), np.empty((size, size))
+        after, slopes, column = np.empty(size), np.empty((size, size)), np.empty(size)
         for t in range(period * cycles):
             if t >= period * (cycles - 1):
                 jacobian(state, parameters, slopes)
-                product[:] = 0.0
-                for i in range(size):
-                    for k in range(size):
-                        for j in range(size):
-                            product[i, j] += slopes[i, k] * matrix[k, j]
-                matrix[:] = product
+                _multiply(slopes, matrix, column)
             rule(state, parameters, after)
-            state[:] = after
+            copy_state(after, state)
 
     return cycles_of

@@ -18,7 +18,7 @@ from swarmloom.device import map_bands
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import generator, positive, whole
-from swarmloom_protocols.consensus.chaos.systems import System, user_system
+from swarmloom_protocols.consensus.chaos.systems import System, copy_state, user_system
 from swarmloom_protocols.consensus.dynamics.noise import Noise
 from swarmloom_protocols.consensus.dynamics.simulation import (
     DONE,
@@ -69,7 +69,9 @@ def _constant(x: FloatArray, p: FloatArray, out: FloatArray) -> None:
 
 @kernel
 def _constant_jacobian(x: FloatArray, p: FloatArray, out: FloatArray) -> None:
-    out[:] = 0.0
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = 0.0
 
 
 def noisy(
@@ -370,6 +372,6 @@ class _PathLoop:
                         if not abs(x[i]) <= bound:
                             codes[path] = ESCAPED if abs(x[i]) > bound else NOT_FINITE
                     if codes[path] == DONE and (first + t + 1) % every == 0:
-                        states[path, (first + t + 1) // every] = x
+                        copy_state(x, states[path, (first + t + 1) // every])
 
         return run
