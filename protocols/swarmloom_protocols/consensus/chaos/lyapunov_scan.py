@@ -158,7 +158,7 @@ def lyapunov_scan(
     dt : float, optional
         Time step of a flow; ignored for maps.
     device : {"auto", "cpu", "cuda"}, optional
-        Where to compute; a GPU takes maps of up to three components.
+        Where to compute; a GPU takes the known maps of up to three components.
     **parameters : array-like of float, shape () or (items,)
         Values by the parameters' names; those not named are as in `system`.
 
@@ -194,9 +194,9 @@ def lyapunov_scan(
 
 
 def _on_gpu(system: System, device: Device, size: int) -> bool:
-    fits = system.kind == "map" and system.dimension <= MOST_ON_GPU and system.compiled
+    fits = system.kind == "map" and system.dimension <= MOST_ON_GPU and system.shipped
     if device == "cuda" and not fits:
-        allowed = f"compiled maps of up to {MOST_ON_GPU} components"
+        allowed = f"known maps of up to {MOST_ON_GPU} components"
         raise InputError(f"device: 'cuda' for {system.name}; allowed: {allowed}")
     return resolve(device if fits else "cpu", size=size) == "cuda"
 

@@ -94,6 +94,8 @@ def test_unusable_arguments_are_refused(change, message):
         lyapunov_scan(known.logistic(), **change)
 
 
-def test_flows_do_not_go_to_a_gpu():
-    with pytest.raises(InputError, match="maps of up to 3"):
-        lyapunov_scan(known.lorenz(), steps=10, device="cuda")
+def test_flows_and_users_maps_do_not_go_to_a_gpu():
+    mine = user_system("mine", lambda x, p: (0.5 * x[0],), kind="map", start=[0.3])
+    for system in (known.lorenz(), known.coupled_logistic_maps(4), mine):
+        with pytest.raises(InputError, match="known maps of up to 3"):
+            lyapunov_scan(system, steps=10, device="cuda")
