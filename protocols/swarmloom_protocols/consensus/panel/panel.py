@@ -180,7 +180,9 @@ class Panel(PanelLearning):
         if np.shape(experts)[0] >= most:
             return -1
         stop, ask = self.values(topic, n_options, experts, answers, allowed)
-        best = int(ask.argmax())
+        # Two experts who would both be asked are worth the same in either order: rounding, which
+        # differs between processors, must not choose.
+        best = int(ask.round(12).argmax())
         return -1 if ask[best] == -np.inf or 0.0 < stop >= ask[best] else best
 
     def posterior(
