@@ -41,9 +41,6 @@ LANES = 32
 CLASSES = 5
 """Difficulty classes in one sum of products, for the same reason."""
 
-PLAIN, LURED = 0, 1
-VALUE, BEST, CARRY = 0, 1, 2
-
 FUSED = frozenset({"contract", "nnan", "nsz"})
 
 
@@ -102,25 +99,27 @@ class Question(NamedTuple):
 class _Bench(NamedTuple):
     """Room for valuing all candidates at once; classes padded to a multiple of `CLASSES`.
 
-    Few arrays: to take one out of a tuple costs as much as a sum over all candidates.
-
     Attributes
     ----------
     rates : float64[blocks, 4, classes / CLASSES, CLASSES * LANES]
         Rates of the candidates, `LANES` of them side by side; 0 beyond the last.
-    weight : float64[2, classes]
-        Joint weight of an option being true and the expert's answer not the popular wrong one
-        (`PLAIN`), and being so (`LURED`). 0 at the padding.
-    lane : float64[3, LANES]
-        Sum over the answers (`VALUE`), the best verdict of the one at hand (`BEST`), and the sums
-        of products of all classes but the last group (`CARRY`), 0 in between.
+    plain, lured : float64[classes]
+        Joint weight of an option being true and the expert's answer not the popular wrong one,
+        and being so. 0 at the padding.
+    value, best : float64[LANES]
+        Sum over the answers, and the best verdict of the one at hand.
+    carry : float64[LANES]
+        Sums of products of all classes but the last group; 0 in between.
     one_step : float64[levels, n]
         Net one-step value of every candidate.
     """
 
     rates: FloatArray
-    weight: FloatArray
-    lane: FloatArray
+    plain: FloatArray
+    lured: FloatArray
+    value: FloatArray
+    best: FloatArray
+    carry: FloatArray
     one_step: FloatArray
 
 
@@ -137,7 +136,7 @@ def current_value(evidence: Evidence, level: int) -> float:
 
 
 @kernel
-def _set_out(evidence: Evidence, menu: Menu) -> _Bench:
+def _bench_of(evidence: Evidence, menu: Menu) -> _Bench:
     n, classes = menu.candidates.shape[0], evidence.base.shape[1]
     groups = (classes + CLASSES - 1) // CLASSES
     rates = np.zeros(((n + LANES - 1) // LANES, 4, groups, CLASSES * LANES))
@@ -147,99 +146,116 @@ def _set_out(evidence: Evidence, menu: Menu) -> _Bench:
         for kind in range(4):
             for z in range(classes):
                 into[kind, z // CLASSES, z % CLASSES * LANES + lane] = rate[z, kind]
-    weight, lane = np.zeros((2, groups * CLASSES)), np.zeros((3, LANES))
-    return _Bench(rates, weight, lane, np.empty((evidence.base.shape[0], n)))
+    return _Bench(
+        rates,
+        np.zeros(groups * CLASSES),
+        np.zeros(groups * CLASSES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.empty((evidence.base.shape[0], n)),
+    )
 
 
 @kernel(fastmath=FUSED)
 def _raise_to_one(
-    lane: FloatArray, rates: FloatArray, weight: FloatArray, block: int, kind: int, n: int
+    best: FloatArray, carry: FloatArray, rates: FloatArray, weight: FloatArray, n: int
 ) -> None:
-    """Raise the best verdicts to sums over the classes of rate times plain weight."""
-    rate, best, carry = rates[block, kind], lane[BEST], lane[CARRY]
-    last = rate.shape[0] - 1
+    """Raise the best verdicts to sums over the classes of rate times weight."""
+    last = rates.shape[0] - 1
     for group in range(last):
-        for z in range(CLASSES):
-            for i in range(n):
-                carry[i] += rate[group, z * LANES + i] * weight[PLAIN, group * CLASSES + z]
+        for i in range(n):
+            for z in range(CLASSES):
+                carry[i] += rates[group, z * LANES + i] * weight[group * CLASSES + z]
     at = last * CLASSES
-    a, b, c = weight[PLAIN, at], weight[PLAIN, at + 1], weight[PLAIN, at + 2]
-    d, e = weight[PLAIN, at + 3], weight[PLAIN, at + 4]
+    a, b, c, d, e = weight[at], weight[at + 1], weight[at + 2], weight[at + 3], weight[at + 4]
     for i in range(n):
-        verdict = carry[i] + rate[last, i] * a
-        verdict += rate[last, i + LANES] * b
-        verdict += rate[last, i + 2 * LANES] * c
-        verdict += rate[last, i + 3 * LANES] * d
-        verdict += rate[last, i + 4 * LANES] * e
+        verdict = carry[i] + rates[last, i] * a
+        verdict += rates[last, i + LANES] * b
+        verdict += rates[last, i + 2 * LANES] * c
+        verdict += rates[last, i + 3 * LANES] * d
+        verdict += rates[last, i + 4 * LANES] * e
         best[i] = verdict if verdict > best[i] else best[i]
-        carry[i] = 0.0
+    if last > 0:
+        carry[:] = 0.0
 
 
 @kernel(fastmath=FUSED)
 def _raise_to_two(
-    lane: FloatArray, rates: FloatArray, weight: FloatArray, block: int, n: int
+    best: FloatArray,
+    carry: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    plain: FloatArray,
+    lured: FloatArray,
+    n: int,
 ) -> None:
-    """Raise the best verdicts to the weight of an option other than the answer."""
-    other, lure = rates[block, OTHER], rates[block, POPULAR]
-    best, carry = lane[BEST], lane[CARRY]
-    last = other.shape[0] - 1
+    """Raise the best verdicts to sums of ``first * plain + second * lured``."""
+    last = first.shape[0] - 1
     for group in range(last):
-        for z in range(CLASSES):
-            k = group * CLASSES + z
-            for i in range(n):
-                at = z * LANES + i
-                carry[i] += other[group, at] * weight[PLAIN, k] + lure[group, at] * weight[LURED, k]
+        for i in range(n):
+            for z in range(CLASSES):
+                at, k = z * LANES + i, group * CLASSES + z
+                carry[i] += first[group, at] * plain[k] + second[group, at] * lured[k]
     at = last * CLASSES
-    a, b, c = weight[PLAIN, at], weight[PLAIN, at + 1], weight[PLAIN, at + 2]
-    d, e = weight[PLAIN, at + 3], weight[PLAIN, at + 4]
-    f, g, h = weight[LURED, at], weight[LURED, at + 1], weight[LURED, at + 2]
-    j, k = weight[LURED, at + 3], weight[LURED, at + 4]
+    a, b, c, d, e = plain[at], plain[at + 1], plain[at + 2], plain[at + 3], plain[at + 4]
+    f, g, h, k, m = lured[at], lured[at + 1], lured[at + 2], lured[at + 3], lured[at + 4]
     for i in range(n):
-        verdict = carry[i] + other[last, i] * a + lure[last, i] * f
-        verdict += other[last, i + LANES] * b + lure[last, i + LANES] * g
-        verdict += other[last, i + 2 * LANES] * c + lure[last, i + 2 * LANES] * h
-        verdict += other[last, i + 3 * LANES] * d + lure[last, i + 3 * LANES] * j
-        verdict += other[last, i + 4 * LANES] * e + lure[last, i + 4 * LANES] * k
+        verdict = carry[i] + first[last, i] * a + second[last, i] * f
+        verdict += first[last, i + LANES] * b + second[last, i + LANES] * g
+        verdict += first[last, i + 2 * LANES] * c + second[last, i + 2 * LANES] * h
+        verdict += first[last, i + 3 * LANES] * d + second[last, i + 3 * LANES] * k
+        verdict += first[last, i + 4 * LANES] * e + second[last, i + 4 * LANES] * m
         best[i] = verdict if verdict > best[i] else best[i]
-        carry[i] = 0.0
+    if last > 0:
+        carry[:] = 0.0
+
+
+@kernel
+def _settle(value: FloatArray, best: FloatArray, count: float, n: int) -> None:
+    """Add the best verdicts to the values, and clear them."""
+    for i in range(n):
+        value[i] += count * best[i]
+        best[i] = 0.0
 
 
 @kernel
 def _weigh_block(
-    evidence: Evidence, level: int, n_options: float, bench: _Bench, block: int, n: int
+    evidence: Evidence, level: int, n_options: float, bench: _Bench, rates: FloatArray, n: int
 ) -> None:
     """Fill the expected weight of the verdict after asking each candidate of a block.
 
     Summed over the answers that it may give: none, a new one, or one of those named already.
     """
-    base, right, popular, truth = evidence.base, evidence.right, evidence.popular, evidence.truth
-    named, classes = evidence.named[level], base.shape[1]
-    rates, weight, lane = bench.rates, bench.weight, bench.lane
-    lane[VALUE, :n] = 0.0
+    # Taken out of their tuples once: every access to an array in one counts its references.
+    base, right, popular = evidence.base, evidence.right, evidence.popular
+    truth, named, classes = evidence.truth, evidence.named[level], evidence.base.shape[1]
+    value, best, carry = bench.value, bench.best, bench.carry
+    plain, lured = bench.plain, bench.lured
+    rate_right, rate_nothing = rates[RIGHT], rates[NOTHING]
+    rate_popular, rate_other = rates[POPULAR], rates[OTHER]
+    value[:n] = 0.0
     for answer in range(EMPTY, named + 1):
         count = n_options - named if answer == 0 else 1.0
         if count <= 0.0:
             continue
-        lane[BEST, :n] = 0.0
         if answer >= 0:
             for z in range(classes):
-                weight[PLAIN, z] = truth[level, answer, z]
-            _raise_to_one(lane, rates, weight, block, RIGHT, n)
+                plain[z] = truth[level, answer, z]
+            _raise_to_one(best, carry, rate_right, plain, n)
         for option in range(1, named + 1):
             if option == answer:
                 continue
             for z in range(classes):
-                weight[PLAIN, z] = truth[level, option, z]
+                plain[z] = truth[level, option, z]
             if answer == EMPTY:
-                _raise_to_one(lane, rates, weight, block, NOTHING, n)
-                continue
-            for z in range(classes):
-                lured = base[level, z] * right[level, option, z] * popular[level, answer, z]
-                weight[LURED, z] = lured
-                weight[PLAIN, z] -= lured
-            _raise_to_two(lane, rates, weight, block, n)
-        for i in range(n):
-            lane[VALUE, i] += count * lane[BEST, i]
+                _raise_to_one(best, carry, rate_nothing, plain, n)
+            else:
+                for z in range(classes):
+                    lured[z] = base[level, z] * right[level, option, z] * popular[level, answer, z]
+                    plain[z] -= lured[z]
+                _raise_to_two(best, carry, rate_other, rate_popular, plain, lured, n)
+        _settle(value, best, count, n)
 
 
 @kernel
@@ -248,17 +264,16 @@ def _survey(evidence: Evidence, level: int, menu: Menu, bench: _Bench) -> tuple[
     total = marginals(evidence, level, menu.n_options)
     largest = -np.inf
     candidates, price, taken = menu.candidates, menu.price, menu.taken
-    lane, one_step = bench.lane, bench.one_step
+    value, one_step = bench.value, bench.one_step
     for block in range(bench.rates.shape[0]):
         start = block * LANES
         n = min(LANES, candidates.shape[0] - start)
-        # Without a remainder there is no scalar loop behind the vectors.
-        _weigh_block(evidence, level, menu.n_options, bench, block, (n + 7) // 8 * 8)
-        for i in range(n):
-            expert = candidates[start + i]
-            net = lane[VALUE, i] - total * price[expert]
+        _weigh_block(evidence, level, menu.n_options, bench, bench.rates[block], (n + 7) // 8 * 8)
+        for lane in range(n):
+            expert = candidates[start + lane]
+            net = value[lane] - total * price[expert]
             net = -np.inf if taken[expert] else net
-            one_step[level, start + i] = net
+            one_step[level, start + lane] = net
             largest = max(largest, net)
     return total, largest
 
@@ -377,7 +392,7 @@ def ask_values(evidence: Evidence, menu: Menu, depth: int, width: int, values: F
     float
         Probability that the best answer given so far is right.
     """
-    bench = _set_out(evidence, menu)
+    bench = _bench_of(evidence, menu)
     total, _ = _survey(evidence, 0, menu, bench)
     for place in range(menu.candidates.shape[0]):
         expert = menu.candidates[place]
