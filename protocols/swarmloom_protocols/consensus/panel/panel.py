@@ -130,7 +130,7 @@ class Panel(PanelLearning):
 
     def _unheard(self, asked: IntArray, free: BoolArray) -> BoolArray:
         """One voice a group: leave out those whose like has answered, where others are left."""
-        heard = np.isin(self._groups, self._groups[asked])
+        heard = (self._groups[:, np.newaxis] == self._groups[asked]).any(axis=1)
         others = free & ~heard
         for choice in (others & self._speakers, others):
             if choice.any():
