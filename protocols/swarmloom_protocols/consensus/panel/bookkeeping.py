@@ -77,6 +77,7 @@ class PanelLearning:
         self._budget = Budget.fresh(self.settings)
         self._labels = np.zeros(self.n_experts, np.int64)
         self._calls = np.zeros(self.n_experts, np.int64)
+        self._topic_calls = np.zeros((n_topics, self.n_experts), np.int64)
         self._refits = 0
         self._changed_at = 0
         self._studied = 0
@@ -146,6 +147,7 @@ class PanelLearning:
         count = self._options(options or None, answers)
         item = self._journal.add_task(topic, count, asked, answers, free, unsaid)
         self._calls[asked] += 1
+        self._topic_calls[topic, asked] += 1
         if truth >= 0:
             self._journal["truth"][item] = codes.get(truth, len(codes) - 1)
             self._labels[asked] += 1
@@ -240,6 +242,7 @@ class PanelLearning:
         self._journal.add_later(item, expert, answer, cost)
         self._labels[expert] += self._journal["truth"][item] >= 0
         self._calls[expert] += 1
+        self._topic_calls[self._journal["topic"][item], expert] += 1
         self._budget.pay_audit(cost)
         self._bill(np.array([expert]), np.array([answer]), paid)
         evidence = self._watch.evidence(self._journal.task(item))
@@ -248,7 +251,10 @@ class PanelLearning:
     def _suspect(self, item: int, experts: IntArray, evidence: FloatArray) -> None:
         """Count evidence against experts; forget what one did before it turned bad."""
         known = self._known_answers()[experts] >= self.settings.change_answers
-        changed = self._watch.add(item, experts[known], evidence[known])
+        # Where an expert's own offset is not learned yet, a topic that it is bad at looks the same.
+        answers = self._topic_calls[self._journal["topic"][item], experts]
+        share = answers / (answers + self.settings.topic_strength)
+        changed = self._watch.add(item, experts[known], (share * evidence)[known])
         if changed < 0:
             return
         calls = np.flatnonzero(self._journal["expert"] == changed)
@@ -308,6 +314,7 @@ class PanelLearning:
             difficulty=_with_copies(self._rates.difficulty, extra),
         )
         self._explored: FloatArray = _with_copies(self._explored, extra)
+        self._topic_calls = np.pad(self._topic_calls, ((0, extra), (0, 0)))
         self._watch.take_up(self._rates)
 
     def refit(self) -> None:

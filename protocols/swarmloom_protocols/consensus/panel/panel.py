@@ -131,11 +131,11 @@ class Panel(PanelLearning):
     def _unheard(self, asked: IntArray, free: BoolArray) -> BoolArray:
         """One voice a group: leave out those whose like has answered, where others are left."""
         heard = (self._groups[:, np.newaxis] == self._groups[asked]).any(axis=1)
-        others = free & ~heard
-        for choice in (others & self._speakers, others):
-            if choice.any():
-                return choice
-        return free
+        others: BoolArray = free & ~heard
+        speaking: BoolArray = others & self._speakers
+        if speaking.any():
+            return speaking
+        return others if others.any() else free
 
     def _surveyed(self) -> BoolArray:
         target = self.settings.target_cost
@@ -250,6 +250,7 @@ class Panel(PanelLearning):
         options = self._options(n_options, given)
         item = self._journal.add_task(topic, options, asked, given, paid, verdict)
         self._calls[asked] += 1
+        self._topic_calls[topic, asked] += 1
         self._budget.pay_task(float(paid.sum()))
         self._bill(asked, given, paid)
         self._suspect(item, asked, self._watch.evidence(self._journal.task(item)))
@@ -296,6 +297,7 @@ class Panel(PanelLearning):
             "groups": self._groups.copy(),
             "labels": self._labels.copy(),
             "calls": self._calls.copy(),
+            "topic_calls": self._topic_calls.copy(),
             "pool": self._pool.copy(),
             "speakers": self._speakers.copy(),
             "explored": self._explored.copy(),
@@ -325,6 +327,7 @@ class Panel(PanelLearning):
         panel._correction = Correction(bias, slope)
         panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
+        panel._topic_calls = state["topic_calls"].copy()
         panel._speakers = state["speakers"].copy()
         panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()
         panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
