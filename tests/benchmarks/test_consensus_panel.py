@@ -15,7 +15,7 @@ from tests.benchmarks import panel_stream as ps
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 SEEDS = range(5) if FULL else range(1)
-TASKS = 20_000 if FULL else 400
+TASKS = 20_000 if FULL else 200
 TARGETS = {"mmlu_pro": 1.7, "gsm8k": 1.2}
 STRONGEST, CHEAP_LEADER = 25, 24
 
