@@ -20,9 +20,9 @@ from swarmloom_protocols.consensus.answers.stopping import Stopper
 
 __all__ = ["TrustMethod"]
 
-# Trust from agreement needs about twenty tasks that all have answered.
-_WARM_UP = 20
-_SURVEY_EVERY = 20
+# Trust from agreement needs some twenty tasks that all have answered, and gains from more.
+_WARM_UP = 30
+_SURVEY_EVERY = 10
 _REFIT_SHARE = 20
 
 
@@ -41,7 +41,8 @@ class TrustMethod:
         self._trust = CrewTrust(len(crew.names), groups=crew.groups)
         self._calls = np.zeros(len(crew.names), dtype=np.int64)
         self._graded = np.zeros(len(crew.names), dtype=np.int64)
-        self._tasks = 0
+        self._finished = 0
+        self._learned = 0
         # Fitting takes longer than deciding, and changes less and less: see `_take`.
         self._calibration = Calibration()
         self._next_fit = 1
@@ -79,7 +80,7 @@ class TrustMethod:
 
         It hangs on the task's name, so that a resumed run surveys the same ones.
         """
-        return self._tasks < _WARM_UP or crc32(task.encode()) % _SURVEY_EVERY == 0
+        return self._finished < _WARM_UP or crc32(task.encode()) % _SURVEY_EVERY == 0
 
     def _silent(self, question: Question) -> BoolArray:
         """Tell whose model has not answered yet, shape (experts,)."""
@@ -108,24 +109,28 @@ class TrustMethod:
         """Learn from a finished task; the truth is the number of the right answer."""
         said = question.said
         np.add.at(self._calls, said.experts, 1)
-        self._take(said.experts, said.answers, truth)
+        # Agreement on tasks that went on until somebody agreed says nothing of those asked first.
+        if truth is not None or self._is_survey(question.task):
+            self._take(said.experts, said.answers, truth)
+        self._finished += 1
 
     def study(self, table: AnswerTable) -> None:
         """Learn from recorded answers beforehand; the table's columns are the experts."""
         for codes, gold in zip(table.codes, table.gold.tolist(), strict=True):
             experts = np.flatnonzero(codes != ABSENT)
             self._take(experts, codes[experts], gold)
+        self._finished = len(table)
 
     def _take(self, experts: IntArray, answers: IntArray, truth: int | None) -> None:
-        self._tasks += 1
+        self._learned += 1
         if truth is None:
             self._trust.record(experts, answers)
         else:
             self._trust.grade(experts, answers, truth)
             np.add.at(self._graded, experts, 1)
-        if self._tasks >= self._next_fit:
+        if self._learned >= self._next_fit:
             self._calibration = self._trust.calibration
-            self._next_fit = self._tasks + 1 + self._tasks // _REFIT_SHARE
+            self._next_fit = self._learned + 1 + self._learned // _REFIT_SHARE
 
     # -- telling --------------------------------------------------------------------------------
 
@@ -167,7 +172,8 @@ class TrustMethod:
         """Give all that was learned."""
         return {
             "trust": self._trust.state(),
-            "tasks": self._tasks,
+            "finished": self._finished,
+            "learned": self._learned,
             "next_fit": self._next_fit,
             "calibration": list(astuple(self._calibration)),
             "calls": self._calls.tolist(),
@@ -178,6 +184,7 @@ class TrustMethod:
         """Take back what `state` gave."""
         self._trust = CrewTrust.from_state(state["trust"])
         self._calibration = Calibration(*state["calibration"])
-        self._tasks, self._next_fit = int(state["tasks"]), int(state["next_fit"])
+        self._finished, self._learned = int(state["finished"]), int(state["learned"])
+        self._next_fit = int(state["next_fit"])
         self._calls = np.array(state["calls"], dtype=np.int64)
         self._graded = np.array(state["graded"], dtype=np.int64)

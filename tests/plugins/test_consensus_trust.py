@@ -109,8 +109,20 @@ def test_all_are_asked_now_and_then():
     swarm = swarm_of(method="trust")
     result = swarm.run(questions(200))
     asked = [len(outcome.ballots) for outcome in result.outcomes]
-    assert asked[:20] == [5] * 20
-    assert 3 <= sum(count == 5 for count in asked[20:]) < 100
+    assert asked[:30] == [5] * 30
+    assert 8 <= sum(count == 5 for count in asked[30:]) < 100
+
+
+def test_agreement_is_learned_where_all_were_asked_alone():
+    plugin = plugin_of(method="trust")
+    for number in range(200):
+        task = Task(f"t{number}", options=4)
+        honest = tuple(Ballot(task.id, e, "A", cost=1.0) for e in range(5))
+        # Beyond the survey two agree on everything, because the others were not asked.
+        ballots = honest if number < 30 else honest[3:]
+        plugin.swarmloom_evolve([Outcome(task, Verdict(task.id, "A", {"A": 0.9}), ballots)])
+    trust = [row["trust"] for row in plugin.report()["experts"].values()]
+    assert max(trust) == pytest.approx(min(trust), abs=1e-3)
 
 
 # -- certainty -------------------------------------------------------------------------------------
