@@ -28,6 +28,7 @@ __all__ = ["ConsensusGuardrail", "consensus_guardrail"]
 _OPEN_TASKS = 64
 # The posterior of a single answer says what is thought of its agent, not of the answer.
 _FEWEST = 2
+_SURVEY_EVERY = 10
 
 OnVerdict = Callable[[CrewVerdict], None]
 
@@ -62,7 +63,9 @@ def consensus_guardrail(
     max_answers : int, optional
         Answers to one task at most, the task's own among them; by default all agents may answer.
     warm_up : int
-        Tasks, the first ones, on which all agents are asked, to learn whom to trust.
+        Tasks, the first ones, on which all agents are asked, to learn whom to trust, and each
+        tenth one after them. Trust is learned from tasks on which all were asked alone: with 0
+        from those that the crew cannot agree on.
     undecided : {"refuse", "accept"}
         Where the wanted certainty is not reached: refuse the output with a message that says how
         the crew is split, so that CrewAI has the task done again; or accept the best answer.
@@ -239,8 +242,9 @@ class ConsensusGuardrail:
         with self._lock:
             so_far = self._open.get(key) if key is not None else None
             if so_far is None:
-                so_far = _Open(self._begun_tasks, self._begun_tasks < self._warm_up)
-                self._begun_tasks += 1
+                number, self._begun_tasks = self._begun_tasks, self._begun_tasks + 1
+                again = self._warm_up > 0 and number % _SURVEY_EVERY == 0
+                so_far = _Open(number, number < self._warm_up or again)
                 if key is not None:
                     self._open[key] = so_far
                     if len(self._open) > _OPEN_TASKS:
@@ -310,8 +314,10 @@ class ConsensusGuardrail:
         )
 
     def _learn(self, so_far: _Open) -> None:
-        # A task that is done again would count what the others said twice.
-        if so_far.learned or len(so_far.said) < 2:
+        # A task that is done again would count what the others said twice; and where asking ended
+        # as soon as two agreed, agreement says nothing of those who were asked first.
+        heard = np.isin(self._groups[:-1], self._groups[list(so_far.said)])
+        if so_far.learned or not heard.all():
             return
         so_far.learned = True
         codes = self._codes(list(so_far.said.values()))

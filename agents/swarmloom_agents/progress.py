@@ -56,8 +56,6 @@ class LiveProgress:
             self._display.advance(self._bar)
         elif event.kind in (EventKind.PLUGIN_QUARANTINED, EventKind.MIXTURE_CHANGED):
             self._say(f"{event.kind}: {_short(event.data)}", "yellow")
-        elif event.kind == EventKind.WARNING:
-            self._say(f"{event.data['plugin']}: {event.data['message']}", "yellow")
 
     def _count(self, task: str, ballot: Mapping[str, Any]) -> None:
         self._calls += 1

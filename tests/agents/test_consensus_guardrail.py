@@ -126,15 +126,25 @@ def test_trust_is_learned_from_task_to_task(agent):
     assert liar.weight < min(b.weight for b in verdicts[-1].ballots if b.agent != "Liar")
 
 
+def test_agreement_counts_where_all_were_asked_alone(agent):
+    agents = saying(agent, "x", "x", "x", "x", "y")
+    guardrail, verdicts = heard(agents)
+    for number in range(40):
+        guardrail(output_of("x", description=str(number)))
+    assert max(len(verdict.ballots) for verdict in verdicts) < 5
+    assert guardrail.trust.weights == pytest.approx(np.full(6, 1 / 6))
+
+
 def test_trust_can_be_kept_and_given_to_the_next_guardrail(agent):
-    agents = saying(agent, "x", "x", "y")
-    first = consensus_guardrail(agents, certainty=1.0, undecided="accept")
+    agents = saying(agent, "x", "x", "x", "y")
+    first = consensus_guardrail(agents, warm_up=15)
     for number in range(15):
         first(output_of("x", description=str(number)))
+    assert first.trust.weights[3] < first.trust.weights[2]
     state = json.loads(json.dumps(first.trust.state()))
     second = consensus_guardrail(agents, trust=CrewTrust.from_state(state))
     assert second.trust.weights == pytest.approx(first.trust.weights)
-    with pytest.raises(InputError, match="trust is in 3 agents; allowed: 4"):
+    with pytest.raises(InputError, match="trust is in 3 agents; allowed: 5"):
         consensus_guardrail(agents, trust=CrewTrust(3))
 
 
