@@ -97,7 +97,10 @@ def _arguments(tool: ManagerTool) -> type[BaseModel]:
         if name == _SIGNATURE and default is inspect.Parameter.empty:
             default = None  # An agent's name is filled in.
         required = default is inspect.Parameter.empty
-        fields[name] = (str | float, Field(... if required else default, description=description))
+        fields[name] = (
+            str | int | float,
+            Field(... if required else default, description=description),
+        )
     return create_model(f"{tool.name}_arguments", **fields)
 
 

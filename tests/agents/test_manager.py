@@ -231,3 +231,16 @@ def test_credit_is_the_share_weighted_part_of_right_decisions(make_swarm: Any) -
     read = json.loads(swarm.tools()["read_credit"](swarm))
     assert read["credit"]["good"]["rate"] == 1.0
     assert read["credit"]["good"]["share"] == pytest.approx(3.0)
+
+
+def test_tools_with_whole_defaults_run_without_a_warning(recwarn):
+    from swarmloom import Expert, Settings, Swarm
+
+    plugins = {"enable": ["consensus", "patterns"]}
+    experts = [Expert(f"e{n}", lambda task: "x", inline=True) for n in range(3)]
+    with Swarm(experts, Settings(plugins=plugins)) as swarm:
+        tools = {tool.name: tool for tool in manager_tools(swarm)}
+        recwarn.clear()
+        assert '"verdict": "x"' in tools["ask_crew"].run(question="q?", answers=2)
+        assert '"decided": []' in tools["show_disagreement"].run()
+    assert not [w for w in recwarn if "serializer" in str(w.message)]
