@@ -71,14 +71,17 @@ class VectorClock:
 
 def happened_before(first: VectorTime, second: VectorTime) -> bool:
     """Tell whether what happened at the first time can have caused what happened at the second."""
-    return first != second and all(second.get(who, 0) >= count for who, count in first.items())
+    return _known_to(first, second) and not _known_to(second, first)
 
 
 def concurrent(first: VectorTime, second: VectorTime) -> bool:
     """Tell whether neither of two events can have caused the other."""
-    return first != second and not (
-        happened_before(first, second) or happened_before(second, first)
-    )
+    return not (_known_to(first, second) or _known_to(second, first))
+
+
+def _known_to(first: VectorTime, second: VectorTime) -> bool:
+    """Tell whether all events that were known at the first time were known at the second."""
+    return all(second.get(who, 0) >= count for who, count in first.items())
 
 
 class HybridTime(NamedTuple):
@@ -130,8 +133,11 @@ class HybridClock:
         Raises
         ------
         InputError
-            The sender's time is more than `most_ahead` ahead; the clock is left as it was.
+            The sender's time is more than `most_ahead` ahead, or no time; the clock is left as it
+            was.
         """
+        if any(type(part) is not int or part < 0 for part in sent) or len(sent) != 2:
+            raise InputError(f"sent = {sent!r}; allowed: two whole numbers from 0")
         return self._after(HybridTime(*sent))
 
     def _after(self, heard: HybridTime) -> HybridTime:

@@ -120,6 +120,21 @@ def test_bad_vector_times_change_nothing(time):
     assert clock.tick() == {"me": 2}
 
 
+@pytest.mark.parametrize("time", [(10, float("nan")), (10.5, 0), (-1, 0), (1,), (1, 2, 3)])
+def test_bad_hybrid_times_change_nothing(time):
+    clock = HybridClock(lambda: 10)
+    clock.tick()
+    with pytest.raises(InputError, match="sent"):
+        clock.receive(time)
+    assert clock.tick() == (10, 1)
+
+
+def test_a_count_of_none_is_no_count():
+    assert not happened_before({"a": 1}, {"a": 1, "b": 0})
+    assert not happened_before({"a": 1, "b": 0}, {"a": 1})
+    assert not concurrent({"a": 1}, {"a": 1, "b": 0})
+
+
 def test_times_already_given_do_not_change():
     clock = VectorClock("me")
     first = clock.tick()

@@ -11,10 +11,13 @@ from typing import Any
 
 from swarmloom.errors import InputError
 
-__all__ = ["MOST_BYTES", "Message", "Phase", "message_bytes", "message_from"]
+__all__ = ["MOST_BYTES", "MOST_TEXT", "Message", "Phase", "message_bytes", "message_from", "short"]
+
+MOST_TEXT = 1024
+"""Longest value or name of a decision, in bytes of JSON: a change of view holds many copies."""
 
 MOST_BYTES = 1 << 24
-"""Longest message that is read. A change of view by 100 replicas takes about 3 MB."""
+"""Longest message that is read: more than a change of view by 100 replicas takes."""
 
 
 class Phase(StrEnum):
@@ -83,22 +86,32 @@ def message_from(data: bytes) -> Message:
     return message
 
 
+def short(name: str, text: object) -> str:
+    """Return a text of at most `MOST_TEXT` bytes of JSON.
+
+    Raises
+    ------
+    InputError
+        It is longer, or no text that can be written.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{name} is {text!r}; allowed: texts")
+    size = len(json.dumps(text))
+    if size > MOST_TEXT:
+        raise InputError(f"{name} takes {size} bytes; allowed: at most {MOST_TEXT}")
+    return text
+
+
 def _message(fields: Mapping[str, Any]) -> Message:
     return Message(
-        _text(fields["instance"]),
+        short("instance", fields["instance"]),
         Phase(fields["phase"]),
         _whole(fields["view"], 0),
         _whole(fields["sender"], 0),
-        _text(fields["value"]),
+        short("value", fields["value"]),
         _whole(fields["prepared_view"], -1),
         tuple(base64.b64decode(part, validate=True) for part in fields["proof"]),
     )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
 
 
 def _whole(value: object, least: int) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.consensus.byzantine.messages import Message, Phase
+from swarmloom_protocols.checks import whole
+from swarmloom_protocols.consensus.byzantine.messages import Message, Phase, short
 from swarmloom_protocols.consensus.byzantine.rules import (
     Prepared,
     change_is_sound,
@@ -22,6 +23,7 @@ __all__ = ["Equivocation", "Replica"]
 
 # A liar may not fill the memory with votes for views that nobody will reach.
 _MOST_VIEWS_AHEAD = 64
+_VOTES = (Phase.PREPARE, Phase.COMMIT)
 
 
 class Equivocation(NamedTuple):
@@ -48,20 +50,24 @@ class Replica:
     f = ⌊(n − 1)/3⌋ are faulty; they decide at all once messages between correct ones arrive
     within the wait.
 
+    A replica that comes back after a crash must know what it has signed, or it would contradict
+    itself: write `state` down before its messages are sent, and give it to `restore`.
+
     Parameters
     ----------
     instance : str
-        Name of the decision, the same at all replicas and used once.
+        Name of the decision, the same at all replicas and used once. Up to 1,024 bytes of JSON.
     number : int
         Which replica this is.
     signer : Signer
     keys : Keys
         Public keys of all n replicas.
     value : str
-        What this one proposes when it is its turn.
+        What this one proposes when it is its turn, up to 1,024 bytes of JSON. For more, agree on
+        its digest.
     accepts : callable, optional
         ``accepts(value) -> bool``: values that may be decided; all by default. It must say the
-        same at all correct replicas.
+        same at all correct replicas. Where it raises, the value is refused.
 
     Attributes
     ----------
@@ -86,7 +92,8 @@ class Replica:
     ) -> None:
         if not 0 <= number < len(keys):
             raise InputError(f"number is {number}; replicas are 0 to {len(keys) - 1}")
-        if not accepts(value):
+        short("instance", instance)
+        if not accepts(short("value", value)):
             raise InputError(f"value = {value!r}: `accepts` refuses it")
         if signer.public != keys.public[number]:
             raise InputError(f"signer: not the key of replica {number}")
@@ -94,18 +101,17 @@ class Replica:
         self._signer, self._keys, self._n = signer, keys, len(keys)
         self._accepts = accepts
         self._seen: dict[tuple[int, Phase, int], bytes] = {}
-        self._known: set[bytes] = set()
+        self._known: dict[bytes, None] = {}
         self._prepares: defaultdict[Prepared, dict[int, bytes]] = defaultdict(dict)
         self._commits: defaultdict[Prepared, dict[int, bytes]] = defaultdict(dict)
-        self._changes: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
-        self._claims: defaultdict[int, dict[int, Prepared]] = defaultdict(dict)
+        # The latest change of each sender: what it says, and as it was signed.
+        self._changes: dict[int, tuple[Message, bytes]] = {}
         self._proposals: dict[int, str] = {}
         self._accepted: dict[int, str] = {}
         self._committed: set[int] = set()
         self._prepared = Prepared()
         self._proof: tuple[bytes, ...] = ()
         self._certificate: bytes | None = None
-        self._said: list[bytes] = []
         self.view = 0
         self.decided: str | None = None
         self.equivocations: list[Equivocation] = []
@@ -134,50 +140,89 @@ class Replica:
         if self.decided is not None:
             return []
         self.view += 1
-        self._said = []
         vote = self._prepared
         change = self._message(Phase.CHANGE, vote.value, vote.view, self._proof)
         return [self._say(change), *self._act()]
 
     def repeat(self) -> list[bytes]:
         """Return what was said in this view once more, for a network that loses messages."""
-        return list(self._said) if self._certificate is None else [self._certificate]
+        if self._certificate is not None:
+            return [self._certificate]
+        said = [(self._keys.opened(signed), signed) for signed in self._known]
+        return [
+            signed
+            for message, signed in said
+            if (message.sender, message.view) == (self._number, self.view)
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs: the view, and all messages that counted, in order."""
+        return {"view": self.view, "messages": list(self._known)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; only in a replica that has done nothing yet.
+
+        Raises
+        ------
+        InputError
+            The replica has begun, or the messages are not of this decision.
+        """
+        if self._known or self.view:
+            raise InputError("restore: this replica has begun already")
+        for signed in state["messages"]:
+            self._take(self._keys.opened(signed), signed)
+        self.view = whole("view", state["view"], 0)
+        self._decide()
 
     # Taking in.
 
     def _take(self, message: Message, signed: bytes) -> None:
         if message.instance != self._instance:
             raise InputError(f"a message of {message.instance!r}")
-        if message.view > self.view + _MOST_VIEWS_AHEAD:
+        far = message.view > self.view + _MOST_VIEWS_AHEAD
+        if far and message.phase in (*_VOTES, Phase.PROPOSE):
             raise InputError(f"view {message.view} is too far ahead")
         self._check(message)
         first = self._seen.setdefault((message.sender, message.phase, message.view), signed)
         if first == signed:
-            self._known.add(signed)
+            self._known[signed] = None
             self._enter(message, signed)
         elif all(first != known.first for known in self.equivocations):
             self.equivocations.append(Equivocation(message.sender, first, signed))
 
     def _check(self, message: Message) -> None:
         """Refuse what no correct replica would have sent."""
+        if len(message.proof) > self._n or (message.phase in _VOTES and message.proof):
+            raise InputError(f"a proof of {len(message.proof)} messages")
+        if message.phase != Phase.CHANGE and message.prepared_view != -1:
+            raise InputError("a claim outside of a change of view")
         if message.phase == Phase.DECIDE:
             vote = Prepared(message.view, message.value)
             if not is_quorum(self._supporters(message.proof, Phase.COMMIT, vote), self._n):
                 raise InputError("a decision without its proof")
-        if message.phase == Phase.CHANGE:
-            claim = Prepared(message.prepared_view, message.value)
+        elif message.phase == Phase.CHANGE:
+            claim = _claim(message)
             supporters = self._supporters(message.proof, Phase.PREPARE, claim)
             if not change_is_sound(claim, message.view, supporters, self._n):
                 raise InputError("a change of view without its proof")
-        if message.phase == Phase.PROPOSE:
-            claims = self._claims_in(message.proof, message.view)
-            justified = proposal_is_justified(message.view, message.value, claims, self._n)
-            if message.sender != primary(message.view, self._n) or not justified:
-                raise InputError("a proposal without its proof")
-            if not self._accepts(message.value):
-                raise InputError("a proposal of what may not be decided")
+        elif message.phase == Phase.PROPOSE:
+            self._check_proposal(message)
+
+    def _check_proposal(self, message: Message) -> None:
+        claims = self._claims_in(message.proof, message.view)
+        justified = proposal_is_justified(message.view, message.value, claims, self._n)
+        if message.sender != primary(message.view, self._n) or not justified:
+            raise InputError("a proposal without its proof")
+        try:
+            accepted = self._accepts(message.value)
+        except Exception as error:
+            # A liar may propose what the caller's function was not made for.
+            raise InputError(f"`accepts` fails on a proposal: {error}") from error
+        if not accepted:
+            raise InputError("a proposal of what may not be decided")
 
     def _enter(self, message: Message, signed: bytes) -> None:
+        """Count a message; what this replica has said itself says what it has done."""
         vote = Prepared(message.view, message.value)
         if message.phase == Phase.PREPARE:
             self._prepares[vote][message.sender] = signed
@@ -188,9 +233,27 @@ class Replica:
         elif message.phase == Phase.DECIDE:
             self._settle(message.value, signed)
         else:
-            self._changes[message.view][message.sender] = signed
-            claim = Prepared(message.prepared_view, message.value)
-            self._claims[message.view][message.sender] = claim
+            self._enter_change(message, signed)
+        if message.sender == self._number:
+            self._enter_own(message.phase, vote)
+
+    def _enter_own(self, phase: Phase, vote: Prepared) -> None:
+        if phase == Phase.PREPARE:
+            self._accepted[vote.view] = vote.value
+        elif phase == Phase.COMMIT:
+            self._committed.add(vote.view)
+            self._prepared, self._proof = vote, tuple(self._prepares[vote].values())[: self._n]
+
+    def _enter_change(self, message: Message, signed: bytes) -> None:
+        """Keep the latest change of each sender, which alone can still lead to something."""
+        before = self._changes.get(message.sender)
+        older = None if before is None or before[0].view < message.view else (message, signed)
+        outdated = before if older is None else older
+        if outdated is not None:
+            self._known.pop(outdated[1], None)
+            self._seen.pop((message.sender, Phase.CHANGE, outdated[0].view), None)
+        if older is None:
+            self._changes[message.sender] = message, signed
 
     def _supporters(self, proof: Iterable[bytes], phase: Phase, claim: Prepared) -> set[int]:
         """Return whose votes for the claim a proof shows."""
@@ -209,7 +272,7 @@ class Replica:
             change = self._keys.opened(signed)
             if (change.instance, change.phase, change.view) == (self._instance, Phase.CHANGE, view):
                 self._check(change)
-                claims[change.sender] = Prepared(change.prepared_view, change.value)
+                claims[change.sender] = _claim(change)
         return claims
 
     # Acting: whatever the rules allow now.
@@ -220,41 +283,38 @@ class Replica:
         return sent
 
     def _follow(self) -> list[bytes]:
-        """Go to a view to which more replicas have gone than can be faulty."""
-        for view, changes in self._changes.items():
-            enough = len(changes) > faults_tolerated(self._n)
-            if view > self.view and enough and self.decided is None:
-                self.view = view - 1
-                return self.timeout()
-        return []
+        """Go to the latest view that more replicas have reached than can be faulty."""
+        views = sorted((change.view for change, _ in self._changes.values()), reverse=True)
+        reached = views[faults_tolerated(self._n) :][:1]
+        if self.decided is not None or not reached or reached[0] <= self.view:
+            return []
+        self.view = reached[0] - 1
+        return self.timeout()
 
     def _propose(self) -> list[bytes]:
         mine = primary(self.view, self._n) == self._number
         if not mine or (self._number, Phase.PROPOSE, self.view) in self._seen:
             return []
-        claims = self._claims[self.view]
+        here = [pair for pair in self._changes.values() if pair[0].view == self.view]
+        claims = {change.sender: _claim(change) for change, _ in here}
         latest = max(claims.values(), default=Prepared())
         value = self._value if latest == Prepared() else latest.value
         if not proposal_is_justified(self.view, value, claims, self._n):
             return []
-        proof = tuple(self._changes[self.view].values())
+        proof = tuple(signed for _, signed in here)
         return [self._say(self._message(Phase.PROPOSE, value, proof=proof))]
 
     def _prepare(self) -> list[bytes]:
         if self.view in self._accepted or self.view not in self._proposals:
             return []
-        value = self._accepted[self.view] = self._proposals[self.view]
-        return [self._say(self._message(Phase.PREPARE, value))]
+        return [self._say(self._message(Phase.PREPARE, self._proposals[self.view]))]
 
     def _commit(self) -> list[bytes]:
         value = self._accepted.get(self.view)
         if value is None or self.view in self._committed:
             return []
-        votes = self._prepares[Prepared(self.view, value)]
-        if not is_quorum(votes, self._n):
+        if not is_quorum(self._prepares[Prepared(self.view, value)], self._n):
             return []
-        self._committed.add(self.view)
-        self._prepared, self._proof = Prepared(self.view, value), tuple(votes.values())
         return [self._say(self._message(Phase.COMMIT, value))]
 
     def _decide(self) -> None:
@@ -284,5 +344,9 @@ class Replica:
         """Sign a message and count it here too."""
         signed = self._signer.sign(message)
         self._take(message, signed)
-        self._said.append(signed)
         return signed
+
+
+def _claim(change: Message) -> Prepared:
+    """Return what the sender of a change says it had prepared."""
+    return Prepared(change.prepared_view, change.value)

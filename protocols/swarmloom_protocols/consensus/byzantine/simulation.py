@@ -16,9 +16,6 @@ from swarmloom_protocols.consensus.byzantine.signatures import Signer, new_keys
 
 __all__ = ["Agreement", "Fault", "simulate_agreement"]
 
-# How often everybody repeats itself before the view is changed.
-_REPEATS = 3
-
 Fault = Literal["silent", "equivocating", "forging"]
 
 
@@ -64,8 +61,8 @@ def simulate_agreement(
     loss : float
         Probability that a message is lost, 0 to below 1.
     patience : int
-        Deliveries a replica, on average, before all repeat what they said and in the end change
-        the view; it doubles with every change.
+        Deliveries a replica, on average, before the view is changed; it doubles with every
+        change. Whenever no message is under way, all repeat what they said.
     most_views : int
         Changes after which the simulation gives up.
     rng : numpy.random.Generator
@@ -111,26 +108,27 @@ class _Group:
         for view in range(most_views):
             for liar in self.liars:
                 self.wire.extend(liar.attack(view, self.n))
-            for _ in range(_REPEATS):
-                self.deliver_some(patience * self.n * 2 ** min(view, 20))
-                if self.finished():
-                    return
-                for who, replica in self.correct.items():
-                    self.send(who, replica.repeat())
+            self.wait(patience * self.n * 2 ** min(view, 20))
+            if self.finished():
+                return
             for who, replica in self.correct.items():
                 self.send(who, replica.timeout())
+
+    def wait(self, deliveries: int) -> None:
+        """Deliver so many messages; whenever none is left all say once more what they said."""
+        for _ in range(deliveries):
+            if not self.wire:
+                for who, replica in self.correct.items():
+                    self.send(who, replica.repeat())
+            if not self.wire or self.finished():
+                return
+            self.deliver()
 
     def finished(self) -> bool:
         return all(replica.decided is not None for replica in self.correct.values())
 
     def send(self, sender: int, messages: Sequence[bytes]) -> None:
         self.wire += [(who, signed) for signed in messages for who in self.correct if who != sender]
-
-    def deliver_some(self, most: int) -> None:
-        for _ in range(most):
-            if not self.wire or self.finished():
-                return
-            self.deliver()
 
     def deliver(self) -> None:
         """Carry one message, whichever, to where it goes."""

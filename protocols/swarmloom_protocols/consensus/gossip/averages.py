@@ -20,6 +20,9 @@ from swarmloom_protocols.consensus.gossip.networks import Neighbours, neighbours
 __all__ = ["Average", "pairwise_gossip", "push_sum"]
 
 
+_LARGEST = 1e300
+
+
 class Average(NamedTuple):
     """What gossip came to.
 
@@ -119,6 +122,8 @@ def _start(values: npt.ArrayLike, graph: Any) -> tuple[FloatArray, Neighbours]:
     start = np.array(values, np.float64)
     if start.ndim not in (1, 2) or start.shape[0] == 0 or not np.isfinite(start).all():
         raise InputError("values: allowed are finite numbers, one row a node, from one node")
+    if np.abs(start).max() > _LARGEST:
+        raise InputError(f"values: allowed are numbers of up to {_LARGEST:g}, so that sums exist")
     network = neighbours_of(start.shape[0] if graph is None else graph)
     if network.nodes != start.shape[0]:
         raise InputError(f"{start.shape[0]} values for a graph of {network.nodes} nodes")
