@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import chdtrc
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import whole
@@ -23,6 +23,9 @@ __all__ = ["Influence", "influences", "transfer_entropy"]
 
 FloatArray = NDArray[np.float64]
 
+# An error below this share of the target's mean square is rounding: the prediction is exact.
+EXACT = 1e-24
+
 
 @dataclass(frozen=True, slots=True)
 class Influence:
@@ -31,7 +34,8 @@ class Influence:
     Attributes
     ----------
     entropy : float
-        Transfer entropy in nats per step, never negative; without influence about lags / 2N.
+        Transfer entropy in nats per step, never negative; without influence about lags / 2N. 0
+        where the target's own past foretells it exactly, infinite where only both pasts do.
     p_value : float
         Of no influence, by the likelihood ratio (χ² with as many degrees as lags).
     """
@@ -76,9 +80,8 @@ def transfer_entropy(
     if len(wanted) <= known.shape[1] + 2 * lags + 1:
         raise InputError(f"target: {lengths.pop()} values; too few for {lags} lags")
     without, with_it = (_unexplained(x, wanted) for x in (known, np.hstack([known, past["s"]])))
-    entropy = 0.5 * max(0.0, math.log(without / with_it)) if with_it > 0.0 else math.inf
-    entropy = 0.0 if without == 0.0 else entropy
-    return Influence(entropy, float(stats.chi2.sf(2.0 * len(wanted) * entropy, lags)))
+    entropy = _gain(without, with_it)
+    return Influence(entropy, float(chdtrc(lags, 2.0 * len(wanted) * entropy)))
 
 
 def _past(column: FloatArray, lags: int) -> FloatArray:
@@ -89,11 +92,18 @@ def _past(column: FloatArray, lags: int) -> FloatArray:
 
 
 def _unexplained(known: FloatArray, wanted: FloatArray) -> float:
-    """Return the mean square that a linear prediction leaves."""
+    """Return the mean square that a linear prediction leaves, 0 where that is rounding."""
     columns = np.column_stack([np.ones(len(wanted)), known])
     solution = np.linalg.lstsq(columns, wanted, rcond=None)[0]
     rest = wanted - columns @ solution
-    return float(rest @ rest) / len(wanted)
+    error, size = float(rest @ rest), float(wanted @ wanted)
+    return error / len(wanted) if error > EXACT * size else 0.0
+
+
+def _gain(without: float, with_it: float) -> float:
+    if without == 0.0:
+        return 0.0
+    return 0.5 * max(0.0, math.log(without / with_it)) if with_it > 0.0 else math.inf
 
 
 def influences(log: ArrayLike, *, lags: int = 1, conditional: bool = True) -> FloatArray:

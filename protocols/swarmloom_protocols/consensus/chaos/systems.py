@@ -283,7 +283,9 @@ def user_system(
         For people.
     rule : callable
         ``rule(state, parameters)`` returns the D components of f as a tuple or an array; both
-        arguments are float64 vectors.
+        arguments are float64 vectors. It is compiled here and now: globals and variables of an
+        enclosing function keep the values that they have at this moment. What is to change later
+        has to be a parameter.
     kind : {"map", "flow"}
         Whether f is the next state or the velocity.
     start : array-like of float, shape (D,)

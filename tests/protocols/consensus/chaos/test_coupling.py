@@ -68,6 +68,18 @@ def test_a_constant_and_a_copy():
     assert transfer_entropy(x, shifted).entropy > 10
 
 
+@pytest.mark.parametrize("lags", [1, 3])
+def test_nothing_influences_what_foretells_itself(lags):
+    rng = np.random.default_rng(3)
+    targets = {"constant": np.ones(100), "tenths": np.full(100, 0.1), "huge": np.full(100, 1e9 / 3)}
+    targets["alternating"] = np.tile([0.1, 0.7], 50)
+    for name, target in targets.items():
+        sources = [rng.normal(size=100) for _ in range(50)] + [np.ones(100), target]
+        for source in sources:
+            found = transfer_entropy(source, target, lags=lags)
+            assert (found.entropy, found.p_value) == (0.0, 1.0), name
+
+
 def test_unusable_series_are_refused():
     x = np.arange(10.0)
     for arguments in [(x, x[:5]), (np.ones((10, 2)), x), ([], x), (x, x * math.nan)]:
