@@ -20,12 +20,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import positive, whole
 from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.chaos.tangents import (
     make_tangent_step,
     orthonormalise,
+    subtract_projection,
+    vector_length,
     work_shapes,
 )
 
@@ -38,6 +41,12 @@ IntArray = NDArray[np.int64]
 UNSTABLE = 1e-6
 # Longest cycle looked for behind the end of a run; longer ones are seen where a run closes them.
 LONGEST_CYCLE = 1 << 20
+# Of displacements that went a lap without being orthonormalised: what is left of one without the
+# parts along those before it, as a share, and lengths whose squares are still numbers.
+ALIGNED = 1e-9
+SHORTEST, LONGEST = 1e-150, 1e150
+# How a run ends that is not the laps done.
+ESCAPED, TOO_LONG = -1, -2
 # Averages whose scatter gives the error bar.
 BLOCKS = 32
 # Exponents this close to 0 count as 0 in the dimension: that of time along a flow never is.
@@ -51,10 +60,11 @@ class LyapunovSpectrum:
     Attributes
     ----------
     exponents : ndarray of float64, shape (K,)
-        From the largest on, to base e. NaN where the orbit escaped, or collapsed before the
-        transient was over.
+        From the largest on, to base e. −∞ along superstable cycles; NaN where the orbit escaped, or
+        collapsed before the transient was over.
     standard_errors : ndarray of float64, shape (K,)
-        From the scatter of block means: sampling only, not the error of a flow's time step.
+        From the scatter of block means: sampling only, not the error of a flow's time step. NaN
+        where an orbit that closes no cycle has an exponent of −∞.
     kaplan_yorke : float
         Dimension by Kaplan & Yorke (1979); NaN where it needs exponents that were not computed.
     steps : int
@@ -95,9 +105,11 @@ def _finite(state: FloatArray) -> bool:
 
 
 @kernel
-def _totals(products: FloatArray, logarithms: FloatArray, totals: FloatArray) -> None:
+def _totals(
+    before: FloatArray, products: FloatArray, logarithms: FloatArray, totals: FloatArray
+) -> None:
     for k in range(products.size):
-        totals[k] = logarithms[k] + math.log(products[k])
+        totals[k] = before[k] + logarithms[k] + math.log(products[k])
 
 
 @kernel
@@ -107,9 +119,19 @@ def _forget(products: FloatArray, logarithms: FloatArray) -> None:
 
 
 @kernel
-def _subtract(totals: FloatArray, marks: FloatArray) -> None:
-    for k in range(totals.size):
-        totals[k] -= marks[k]
+def _apart(tangents: FloatArray, scratch: FloatArray) -> bool:
+    """Tell whether Gram–Schmidt still finds directions of its own, above rounding."""
+    apart = True
+    for k in range(tangents.shape[0]):
+        copy_state(tangents[k], scratch[k])
+        length = vector_length(scratch[k])
+        for before in range(k):
+            subtract_projection(scratch[k], scratch[before])
+        left = vector_length(scratch[k])
+        apart = apart and SHORTEST < length < LONGEST and left > ALIGNED * length
+        for i in range(tangents.shape[1]):
+            scratch[k, i] /= left
+    return apart
 
 
 def _make_growth(system: System) -> Callable[..., tuple[int, int]]:
@@ -127,8 +149,8 @@ def _make_growth(system: System) -> Callable[..., tuple[int, int]]:
     ) -> tuple[int, int]:
         """Write growth up to the lap that ends each block, and in the last row that of the cycle.
 
-        `pace` is the time step, the steps to skip, the steps a lap. Returns the laps done, negative
-        where the orbit escaped, and the laps of the cycle, 0 if it closed none.
+        `pace` is the time step, the steps to skip, the steps a lap. Returns the laps done, or
+        ESCAPED or TOO_LONG, and the laps of the cycle, 0 if it closed none.
         """
         dt, skip, every = pace
         products, logarithms = np.ones(tangents.shape[0]), np.zeros(tangents.shape[0])
@@ -136,27 +158,30 @@ def _make_growth(system: System) -> Callable[..., tuple[int, int]]:
             step(state, tangents, parameters, dt, work, tangent_work)
             orthonormalise(tangents, products, logarithms)
         _forget(products, logarithms)
-        saved, marks = state.copy(), np.zeros(tangents.shape[0])
+        # Growth before the saved state is kept apart: −∞ less −∞ would say nothing of a cycle.
+        saved, before, none = state.copy(), np.zeros(tangents.shape[0]), np.zeros(tangents.shape[0])
         lap, length, block = 0, 1, 0
         for done in range(1, ends[-1] + 1):
             for _ in range(every):
                 step(state, tangents, parameters, dt, work, tangent_work)
+            if every > 1 and _finite(state) and not _apart(tangents, tangent_work[0]):
+                return TOO_LONG, 0
             orthonormalise(tangents, products, logarithms)
             lap += 1
             if same_state(state, saved):
-                _totals(products, logarithms, sums[-1])
-                _subtract(sums[-1], marks)
-                return (done, lap) if _finite(state) else (-1, 0)
+                _totals(none, products, logarithms, sums[-1])
+                return (done, lap) if _finite(state) else (ESCAPED, 0)
             if lap == length:
                 if not _finite(state):
-                    return -1, 0
-                _totals(products, logarithms, marks)
+                    return ESCAPED, 0
+                _totals(before, products, logarithms, before)
+                _forget(products, logarithms)
                 copy_state(state, saved)
                 lap, length = 0, 2 * length
             if done == ends[block]:
-                _totals(products, logarithms, sums[block])
+                _totals(before, products, logarithms, sums[block])
                 block += 1
-        return (ends[-1], 0) if _finite(state) else (-1, 0)
+        return (ends[-1], 0) if _finite(state) else (ESCAPED, 0)
 
     return growth
 
@@ -231,6 +256,11 @@ class _Orbit:
         pace = (self.dt, self.transient, self.every)
         state, run = self.start.copy(), self.system.specialise(_make_growth)
         done, period = run(state, tangents, self.system.values, pace, ends, sums, *work)
+        if done == TOO_LONG:
+            raise InputError(
+                f"every is {self.every}: displacements align, vanish or overflow on the way;"
+                " allowed: fewer steps"
+            )
         return _Growth(sums, ends, int(done), int(period), state)
 
     def cycle_at(self, state: FloatArray, laps: int) -> _Growth | None:
@@ -263,8 +293,10 @@ class _Orbit:
         if len(ends) == 1:
             return np.full(self.count, math.nan)
         lengths = np.diff(ends, prepend=0)[:, None] * self.lap
-        rates = np.diff(growth, axis=0, prepend=0.0) / lengths
-        deviations: FloatArray = rates.std(axis=0, ddof=1)
+        with np.errstate(invalid="ignore"):
+            # NaN from where growth is −∞ on.
+            rates = np.diff(growth, axis=0, prepend=0.0) / lengths
+            deviations: FloatArray = rates.std(axis=0, ddof=1)
         return deviations / math.sqrt(len(rates))
 
     def unknown(self, *, period: int = 0) -> LyapunovSpectrum:
@@ -301,8 +333,8 @@ def lyapunov_spectrum(
     transient : int, optional
         Steps before the average, for the orbit to reach its attractor.
     every : int, optional
-        Steps between two orthonormalisations: at most as many as let displacements grow or shrink
-        by some orders of magnitude.
+        Steps between two orthonormalisations: at most as many as let displacements grow apart in
+        length by nine orders of magnitude. 1 where they may vanish, as on superstable cycles.
 
     Returns
     -------
@@ -318,7 +350,7 @@ def lyapunov_spectrum(
     Raises
     ------
     InputError
-        An argument is out of its range.
+        An argument is out of its range, or `every` is too long for this orbit.
     """
     most = system.dimension
     orbit = _Orbit(

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus.chaos.systems import System, copy_state
 
-__all__ = ["make_tangent_step", "orthonormalise", "work_shapes"]
+__all__ = [
+    "make_tangent_step",
+    "orthonormalise",
+    "subtract_projection",
+    "vector_length",
+    "work_shapes",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -141,8 +147,8 @@ def orthonormalise(tangents: FloatArray, products: FloatArray, logarithms: Float
     """
     for k in range(tangents.shape[0]):
         for before in range(k):
-            _subtract_projection(tangents[k], tangents[before])
-        length = _length(tangents[k])
+            subtract_projection(tangents[k], tangents[before])
+        length = vector_length(tangents[k])
         products[k] *= length
         if not LEAST_PRODUCT < products[k] < MOST_PRODUCT:
             logarithms[k] += math.log(products[k])
@@ -153,7 +159,8 @@ def orthonormalise(tangents: FloatArray, products: FloatArray, logarithms: Float
 
 
 @kernel
-def _subtract_projection(vector: FloatArray, unit: FloatArray) -> None:
+def subtract_projection(vector: FloatArray, unit: FloatArray) -> None:
+    """Take the part along a unit vector out of another, in place."""
     share = 0.0
     for i in range(vector.size):
         share += vector[i] * unit[i]
@@ -162,7 +169,8 @@ def _subtract_projection(vector: FloatArray, unit: FloatArray) -> None:
 
 
 @kernel
-def _length(vector: FloatArray) -> float:
+def vector_length(vector: FloatArray) -> float:
+    """Return the Euclidean length of a vector."""
     squares = 0.0
     for i in range(vector.size):
         squares += vector[i] * vector[i]

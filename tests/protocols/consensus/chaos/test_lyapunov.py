@@ -42,6 +42,16 @@ def test_lorenz_flow_and_its_sum_rule():
 
 
 @pytest.mark.row("C6")
+def test_lorenz_exponent_over_eighty_thousand_units_of_time():
+    starts = np.random.default_rng(0).uniform([-10, -10, 15], [10, 10, 35], (4, 3))
+    found = [lyapunov_spectrum(known.lorenz(), start, 2_000_000, count=1) for start in starts]
+    values = np.array([one.exponents[0] for one in found])
+    assert abs(values.mean() - 0.9056) <= 1e-3
+    # Orbits differ by as much as their own error bars say, to a factor.
+    assert 0.3 < values.std(ddof=1) / np.mean([one.standard_errors[0] for one in found]) < 2.0
+
+
+@pytest.mark.row("C6")
 def test_synchronised_maps_have_the_transverse_exponent():
     system = known.coupled_logistic_maps(8, coupling=0.3)
     found = lyapunov_spectrum(system, np.full(8, 0.3), 100_000)
@@ -142,6 +152,41 @@ def test_an_escaping_orbit_is_reported():
 def test_superstable_cycles_have_minus_infinity():
     found = lyapunov_spectrum(known.logistic(2.0), [0.5], 1_000)
     assert found.exponents[0] == -math.inf
+
+
+def test_a_superstable_cycle_of_two_is_exact():
+    square = user_system("square", lambda x, p: (x[0] * x[0] - 1.0,), kind="map", start=[0.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = lyapunov_spectrum(square, steps=1_000)
+    assert (found.exponents[0], found.period, found.collapsed) == (-math.inf, 2, False)
+    assert (found.standard_errors[0], found.kaplan_yorke) == (0.0, 0.0)
+
+
+def test_an_orbit_through_a_critical_point_alone_has_no_error_bar():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = lyapunov_spectrum(known.logistic(3.9), [0.5], 1_000, transient=0)
+    assert found.exponents[0] == -math.inf
+    assert math.isnan(found.standard_errors[0])
+
+
+@pytest.mark.parametrize(
+    ("system", "fits", "too_long"),
+    [
+        (known.henon(), 5, 18),
+        (known.logistic(), 100, 2_000),
+        (known.logistic(3.2), 100, 2_000),
+        (known.lorenz(), 50, 2_000),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_laps_are_short_enough_or_refused(system, fits, too_long):
+    often = lyapunov_spectrum(system, steps=20_000).exponents
+    seldom = lyapunov_spectrum(system, steps=20_000, every=fits).exponents
+    np.testing.assert_allclose(seldom, often, atol=1e-4)
+    with pytest.raises(InputError, match=f"every is {too_long}.*allowed: fewer"):
+        lyapunov_spectrum(system, steps=20_000, every=too_long)
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
