@@ -11,12 +11,14 @@ from swarmloom_protocols.consensus.panel.likelihood import (
     OTHER,
     POPULAR,
     RIGHT,
+    TRUTHS,
     marginals,
     new_evidence,
     option_rates,
     weigh_answers,
 )
 from swarmloom_protocols.consensus.panel.lookahead import Menu, ask_values
+from swarmloom_protocols.consensus.panel.records import distinct_tasks
 from tests.naive import panel as naive
 from tests.protocols.consensus.panel_worlds import columns, small_worlds
 
@@ -38,10 +40,10 @@ def weighed(world):
 def test_posterior_is_the_direct_sum(world):
     prior, rates, calls, n_options = world
     evidence = weighed(world)
-    total = marginals(evidence, 0, max(n_options, 2.0))
-    named = evidence.named[0]
+    named = int(evidence.named[0])
+    total = marginals(evidence.joint, 0, named, max(n_options, 2.0))
     expected = naive.posterior(prior, rates, calls, n_options)
-    found = evidence.truth[0, : named + 1].sum(axis=-1) / total
+    found = evidence.joint[0, TRUTHS, : named + 1].sum(axis=-1) / total
     np.testing.assert_allclose(found[1:], expected[:named], rtol=1e-9, atol=1e-9)
     if n_options > 1 and named < n_options:
         np.testing.assert_allclose(found[0], expected[-1], rtol=1e-9, atol=1e-12)
@@ -146,6 +148,7 @@ def shared_out(prior, rates, calls, n_options, truth, ungraded_weight):
         np.log(rates[..., POPULAR] + rates[..., OTHER])[None],
         np.ascontiguousarray(rates[..., RIGHT]),
         ungraded_weight,
+        distinct_tasks(history),
         counts,
     )
     return counts
@@ -158,6 +161,26 @@ def test_a_hundred_answers_neither_overflow_nor_vanish():
     calls = [(expert, int(rng.integers(3))) for expert in range(100)]
     evidence = new_evidence(4, 12, 2)
     weigh_answers(np.full(2, 0.5), np.log(option_rates(rates, 1000)), *columns(calls), evidence)
-    total = marginals(evidence, 0, 1000.0)
+    total = marginals(evidence.joint, 0, int(evidence.named[0]), 1000.0)
     assert np.isfinite(total)
     assert total > 0
+
+
+def test_repetitions_are_counted_and_nothing_else_is_taken_for_one():
+    rng = np.random.default_rng(1)
+    tasks = 300
+    length = rng.integers(0, 3, tasks)
+    first = np.concatenate([[0], np.cumsum(length)])
+    calls = rng.integers(0, 2, (2, first[-1]))
+    columns_of = rng.integers(0, 2, (3, tasks)) - np.array([[0], [0], [1]])
+    history = History(first, calls[0], calls[1] - 1, *columns_of)
+    task, count = distinct_tasks(history)
+    expected = {}
+    for number in range(tasks):
+        run = slice(first[number], first[number + 1])
+        key = (*columns_of[:, number], *history.expert[run], -9, *history.answer[run])
+        expected.setdefault(key, []).append(number)
+    assert task.tolist() == [numbers[0] for numbers in expected.values()]
+    assert count.tolist() == [len(numbers) for numbers in expected.values()]
+    nothing = History(np.zeros(1, np.int64), *(np.zeros(0, np.int64) for _ in range(5)))
+    assert distinct_tasks(nothing).task.shape == (0,)

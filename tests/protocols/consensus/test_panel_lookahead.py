@@ -16,7 +16,9 @@ from swarmloom_protocols.consensus.panel.lookahead import (
     Menu,
     Question,
     ask_values,
-    value_asks,
+    choice,
+    decide,
+    unheard,
 )
 from tests.naive import panel as naive
 
@@ -41,6 +43,8 @@ def question(prior, rates, price, n_options, pool=None, free=None):
         given,
         everybody if pool is None else pool,
         everybody if free is None else free,
+        everybody,
+        np.arange(len(rates)),
         price,
         float(n_options),
     )
@@ -53,7 +57,9 @@ def decided(prior, rates, price, depth, n_options=4, calls=CALLS, **masks):
     experts, answers = np.array(calls, np.int64).reshape(-1, 2).T.copy()
     asked = asked._replace(experts=experts, answers=answers)
     evidence = new_evidence(4, 12, len(prior))
-    return value_asks(asked, evidence, depth, 8, 24, values), values
+    stop, ask = decide(asked, evidence, depth, 8, 24, values)
+    assert ask == choice(stop, values)
+    return stop, values
 
 
 @pytest.mark.parametrize("classes", [1, CLASSES, CLASSES + 1, 2 * CLASSES + 2])
@@ -109,3 +115,33 @@ def test_chances_of_the_answers_are_the_direct_sum():
     log_rates = np.log(option_rates(rates, 5))
     chances = answer_chances(prior, log_rates, experts, answers, new_evidence(4, 12, 7), 5.0)
     np.testing.assert_allclose(chances, naive.posterior(prior, rates, CALLS, 5)[:2], rtol=1e-9)
+
+
+def test_rounding_does_not_choose():
+    assert choice(0.2, np.array([0.3, 0.5, 0.5 + 1e-13])) == 1
+    assert choice(0.2, np.array([0.3, 0.5, 0.5 + 1e-6])) == 2
+    assert choice(0.5, np.array([0.3, 0.5])) == -1
+    assert choice(0.0, np.array([-0.3, -np.inf])) == 0
+    assert choice(0.0, np.full(2, -np.inf)) == -1
+
+
+def test_nobody_is_followed_for_the_sake_of_rounding():
+    prior, rates, price = world(6, 3)
+    rates[:], price[:] = rates[0], price[0]
+    nobody = np.zeros(0, np.int64)
+    asked = question(prior, rates, price, 4)._replace(experts=nobody, answers=nobody)
+    values = np.empty(6)
+    _, ask = decide(asked, new_evidence(4, 12, 3), 3, 2, 24, values)
+    assert ask == 0
+    np.testing.assert_allclose(values, values[0], rtol=1e-9)
+
+
+def test_one_voice_a_group_while_others_are_left():
+    everybody, groups = np.ones(4, np.bool_), np.array([0, 0, 1, 2])
+    speakers = np.array([True, False, True, True])
+    first = np.array([0])
+    assert unheard(first, everybody, groups, speakers).tolist() == [False, False, True, True]
+    mute = np.zeros(4, np.bool_)
+    assert unheard(first, everybody, groups, mute).tolist() == [False, False, True, True]
+    twins = np.array([True, True, False, False])
+    assert unheard(first, twins, groups, speakers).tolist() == twins.tolist()

@@ -6,16 +6,19 @@ money are brought up to date here; `panel.Panel` decides with them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from swarmloom.errors import InputError
+from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.budget import Budget
-from swarmloom_protocols.consensus.panel.changes import ChangeWatch
+from swarmloom_protocols.consensus.panel.changes import ChangeWatch, trusted_evidence
 from swarmloom_protocols.consensus.panel.checks import (
+    call_key,
+    checked_calls,
     checked_costs,
     checked_groups,
     checked_mask,
@@ -25,8 +28,9 @@ from swarmloom_protocols.consensus.panel.confidence import (
     UNCORRECTED,
     Correction,
     fit_correction,
+    restated,
 )
-from swarmloom_protocols.consensus.panel.history import Journal
+from swarmloom_protocols.consensus.panel.history import Journal, one_task
 from swarmloom_protocols.consensus.panel.learning import Learner
 from swarmloom_protocols.consensus.panel.likelihood import (
     ABSENT,
@@ -35,7 +39,7 @@ from swarmloom_protocols.consensus.panel.likelihood import (
     RateTable,
     answer_chances,
     new_evidence,
-    option_rates,
+    rate_table,
 )
 from swarmloom_protocols.consensus.panel.pool import (
     choose_pool,
@@ -50,6 +54,33 @@ from swarmloom_protocols.consensus.panel.settings import PanelSettings
 from swarmloom_protocols.consensus.panel.warnings import panel_warnings
 
 __all__ = ["PanelLearning"]
+
+
+class Decision(NamedTuple):
+    """What asking is worth, and the expert to ask next (-1: stop)."""
+
+    values: AskValues
+    ask: int
+
+
+class Finished(NamedTuple):
+    """What a finished task's answers come to before its truth is known.
+
+    Attributes
+    ----------
+    experts, answers : int64[calls]
+    options : int
+    verdict : (int, float)
+        The likeliest answer (-1: there is none) and its stated confidence.
+    evidence : float64[calls]
+        That each expert has turned bad (see `changes`).
+    """
+
+    experts: IntArray
+    answers: IntArray
+    options: int
+    verdict: tuple[int, float]
+    evidence: FloatArray
 
 
 class PanelLearning:
@@ -87,6 +118,7 @@ class PanelLearning:
             self.n_experts, self.settings.change_fall, self.settings.change_limit
         )
         self._scratch = new_evidence(4, 16, self.settings.classes)
+        self._everybody = np.ones(self.n_experts, np.bool_)
         self._take_up_rates()
 
     @property
@@ -146,10 +178,9 @@ class PanelLearning:
         unsaid = (EMPTY, 0.0)
         count = self._options(options or None, answers)
         item = self._journal.add_task(topic, count, asked, answers, free, unsaid)
-        self._calls[asked] += 1
-        self._topic_calls[topic, asked] += 1
+        _count_calls(asked, self._calls, self._topic_calls[topic])
         if truth >= 0:
-            self._journal["truth"][item] = codes.get(truth, len(codes) - 1)
+            self._journal.reveal(item, codes.get(truth, len(codes) - 1))
             self._labels[asked] += 1
 
     def grade(self, item: int, truth: int) -> None:
@@ -173,9 +204,9 @@ class PanelLearning:
             raise InputError(f"truth = {truth}: must be the index of an answer, at least 0")
         task = self._journal.task(item)
         guessed = self._watch.evidence(task)
-        self._journal["truth"][item] = truth
+        self._journal.reveal(item, truth)
         self._labels[task.expert] += 1
-        known = self._watch.evidence(self._journal.task(item))
+        known = self._watch.evidence(task._replace(truth=np.array([truth])))
         self._suspect(item, task.expert, known - guessed)
 
     def audit(self, item: int, allowed: ArrayLike | None = None) -> int:
@@ -241,20 +272,34 @@ class PanelLearning:
         paid = checked_costs([cost], 1)
         self._journal.add_later(item, expert, answer, cost)
         self._labels[expert] += self._journal["truth"][item] >= 0
-        self._calls[expert] += 1
-        self._topic_calls[self._journal["topic"][item], expert] += 1
         self._budget.pay_audit(cost)
-        self._bill(np.array([expert]), np.array([answer]), paid)
-        evidence = self._watch.evidence(self._journal.task(item))
-        self._suspect(item, np.array([expert]), evidence[-1:])
+        task = self._journal.task(item)
+        self._count(int(task.topic[0]), task.expert[-1:], task.answer[-1:], paid)
+        self._suspect(item, task.expert[-1:], self._watch.evidence(task)[-1:])
+
+    def _count(self, topic: int, experts: IntArray, answers: IntArray, costs: FloatArray) -> None:
+        """Count calls, and what they cost where there was an answer."""
+        _count_calls(experts, self._calls, self._topic_calls[topic])
+        # What a failure cost says nothing of what an answer will.
+        if EMPTY in answers.tolist():
+            answered = answers != EMPTY
+            experts, costs = experts[answered], costs[answered]
+        if self._book.bill(experts, costs):
+            self._forget_values()
 
     def _suspect(self, item: int, experts: IntArray, evidence: FloatArray) -> None:
         """Count evidence against experts; forget what one did before it turned bad."""
-        known = self._known_answers()[experts] >= self.settings.change_answers
-        # Where an expert's own offset is not learned yet, a topic that it is bad at looks the same.
-        answers = self._topic_calls[self._journal["topic"][item], experts]
-        share = answers / (answers + self.settings.topic_strength)
-        changed = self._watch.add(item, experts[known], (share * evidence)[known])
+        trusted = trusted_evidence(
+            evidence,
+            experts,
+            self._labels,
+            self._calls,
+            self._topic_calls[self._journal["topic"][item]],
+            self._ungraded_weight(),
+            self.settings.change_answers,
+            self.settings.topic_strength,
+        )
+        changed = self._watch.add(item, experts, trusted)
         if changed < 0:
             return
         calls = np.flatnonzero(self._journal["expert"] == changed)
@@ -273,14 +318,9 @@ class PanelLearning:
             waiting[expert] |= len(self._journal) - item < self.settings.probation_tasks
         return waiting & (self._labels < self.settings.probation_grades)
 
-    def _known_answers(self) -> FloatArray:
-        """Answers of each expert as they weigh in learning."""
-        known: FloatArray = self._labels + self._ungraded_weight() * (self._calls - self._labels)
-        return known
-
     def _ungraded_weight(self) -> float:
-        grades = int((self._journal["truth"] >= 0).sum())
-        return self.settings.ungraded_weight / max(self.settings.ungraded_weight + grades, 1e-12)
+        weight = self.settings.ungraded_weight
+        return weight / max(weight + self._journal.graded, 1e-12)
 
     def changes(self) -> tuple[tuple[int, int], ...]:
         """Task number and expert of each change for the worse that was found."""
@@ -293,12 +333,6 @@ class PanelLearning:
         near-clones that no group names. One pass over the latest 1,000 tasks a call.
         """
         return panel_warnings(self._journal, self.n_experts, self._groups)
-
-    def _bill(self, asked: IntArray, given: IntArray, paid: FloatArray) -> None:
-        # What a failure cost says nothing of what an answer will.
-        answered = given != EMPTY
-        if self._book.bill(asked[answered], paid[answered]):
-            self._forget_values()
 
     def ensure_topics(self, count: int) -> None:
         """Make room for ``count`` topics; a new one starts as a topic without answers does.
@@ -361,11 +395,34 @@ class PanelLearning:
     def _forget_tables(self) -> None:
         self._tables: dict[tuple[int, int], RateTable] = {}
         self._beliefs: dict[tuple[Any, ...], Belief] = {}
+        self._finished: dict[tuple[Any, ...], Finished] = {}
         self._forget_values()
 
     def _forget_values(self) -> None:
-        self._kept: dict[tuple[Any, ...], AskValues] = {}
-        self._chosen: dict[tuple[Any, ...], int] = {}
+        self._kept: dict[tuple[Any, ...], Decision] = {}
+        self._call_prices: FloatArray = self._budget.quoted * self.prices
+
+    def _finish(
+        self, topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
+    ) -> Finished:
+        """Judge a task's answers; what was judged before was checked before."""
+        key = call_key(topic, n_options, experts, answers)
+        if key is not None and key in self._finished:
+            return self._finished[key]
+        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
+        options = self._options(n_options, given)
+        chance = restated(self._believed(topic, n_options, asked, given), self._correction).answers
+        best = int(chance.argmax()) if chance.shape[0] else EMPTY
+        finished = Finished(
+            asked,
+            given,
+            options,
+            (best, float(chance[best]) if best >= 0 else 0.0),
+            self._watch.evidence(one_task(topic, options, asked, given)),
+        )
+        if key is not None:
+            self._finished[key] = finished
+        return finished
 
     def _believed(
         self, topic: int, n_options: int | None, asked: IntArray, given: IntArray
@@ -392,16 +449,19 @@ class PanelLearning:
     def _room(self, given: IntArray) -> Evidence:
         """Scratch for the answers given and what a look-ahead may add."""
         needed = max(given.tolist(), default=EMPTY) + 4
-        if needed > self._scratch.right.shape[1]:
+        if needed > self._scratch.joint.shape[2]:
             self._scratch = new_evidence(4, 2 * needed, self.settings.classes)
         return self._scratch
 
     def _table_of(self, topic: int, options: int) -> RateTable:
         """Rates of a topic, kept until the next refit."""
         if (topic, options) not in self._tables:
-            rates = option_rates(self._explored[topic], options)
-            believed = option_rates(self._rates.topical[topic], options)
-            self._tables[topic, options] = RateTable(rates, np.log(rates), np.log(believed))
+            self._tables[topic, options] = rate_table(
+                self._rates.difficulty[topic],
+                self._explored[topic],
+                self._rates.topical[topic],
+                options,
+            )
         return self._tables[topic, options]
 
     def _check_item(self, item: int) -> None:
@@ -412,3 +472,11 @@ class PanelLearning:
 def _with_copies(rows: FloatArray, count: int) -> FloatArray:
     """Add copies of the first row at the end."""
     return np.concatenate([rows, np.repeat(rows[:1], count, axis=0)])
+
+
+@kernel
+def _count_calls(experts: IntArray, calls: IntArray, topical: IntArray) -> None:
+    """Count a call of each expert, in all and on its topic."""
+    for expert in experts:
+        calls[expert] += 1
+        topical[expert] += 1

@@ -34,11 +34,14 @@ from swarmloom_protocols.consensus.panel.learning import (
 )
 from swarmloom_protocols.consensus.panel.likelihood import OTHER, POPULAR, RIGHT
 
-__all__ = ["ChangeWatch", "fall_ratios"]
+__all__ = ["ChangeWatch", "fall_evidence", "trusted_evidence"]
+
+_MOST = 2.0
+"""Most evidence of a single task: the model's confidence is not to be taken at its word."""
 
 
 @kernel
-def fall_ratios(
+def fall_evidence(
     task: History,
     difficulty: FloatArray,
     log_rates: FloatArray,
@@ -46,42 +49,92 @@ def fall_ratios(
     right_ratio: FloatArray,
     wrong_ratio: FloatArray,
 ) -> FloatArray:
-    """Likelihood of one task's answers with each of its experts fallen, over that as learned.
+    """Log likelihood ratio of one task's answers with each of its experts fallen.
 
     Parameters
     ----------
     task : History
         One task.
-    difficulty : float64[classes]
-    log_rates : float64[experts, classes, 4]
-    log_pairs : float64[experts, classes]
-        As for `share_out`, of the task's topic.
-    right_ratio, wrong_ratio : float64[experts, classes]
+    difficulty : float64[topics, classes]
+    log_rates : float64[topics, experts, classes, 4]
+    log_pairs : float64[topics, experts, classes]
+        As for `share_out`.
+    right_ratio, wrong_ratio : float64[topics, experts, classes]
         Rate of right answers, and of everything else, after the fall over that before.
 
     Returns
     -------
     float64[calls]
+        No task counts more than `_MOST`.
     """
-    calls = task.expert.shape[0]
+    calls, topic = task.expert.shape[0], task.topic[0]
     named = max(task.truth[0], -1) + 1
     for call in range(calls):
         named = max(named, task.answer[call] + 1)
-    right = np.empty((named + 1, difficulty.shape[0]))
-    popular = np.empty((named + 1, difficulty.shape[0]))
-    base = np.log(difficulty)
-    weigh_task(task, 0, log_rates, log_pairs, base, right, popular)
+    right = np.empty((named + 1, difficulty.shape[1]))
+    popular = np.empty((named + 1, difficulty.shape[1]))
+    base = np.log(difficulty[topic])
+    weigh_task(task, 0, log_rates[topic], log_pairs[topic], base, right, popular)
     responsibilities(base, right, popular, task.n_options[0], task.truth[0])
-    ratios = np.empty(calls)
+    evidence = np.empty(calls)
     for call in range(calls):
         expert, option = task.expert[call], task.answer[call] + 1
         ratio = 0.0
         for z in range(base.shape[0]):
             hit = right[option, z] if option > 0 else 0.0
-            ratio += hit * right_ratio[expert, z]
-            ratio += max(base[z] - hit, 0.0) * wrong_ratio[expert, z]
-        ratios[call] = ratio
-    return ratios
+            ratio += hit * right_ratio[topic, expert, z]
+            ratio += max(base[z] - hit, 0.0) * wrong_ratio[topic, expert, z]
+        evidence[call] = min(max(np.log(max(ratio, 1e-12)), -_MOST), _MOST)
+    return evidence
+
+
+@kernel
+def trusted_evidence(
+    evidence: FloatArray,
+    experts: IntArray,
+    labels: IntArray,
+    calls: IntArray,
+    topical: IntArray,
+    weight: float,
+    enough: float,
+    strength: float,
+) -> FloatArray:
+    """Scale evidence by what is known of an expert: nothing before it has answered ``enough``.
+
+    Parameters
+    ----------
+    evidence : float64[calls]
+    experts : int64[calls]
+    labels, calls : int64[experts]
+        Graded answers, and all.
+    topical : int64[experts]
+        Answers on the task's topic: where an expert's own offset is not learned yet, a topic
+        that it is bad at looks the same as being bad.
+    weight : float
+        What an ungraded answer weighs.
+    enough, strength : float
+        Answers before an expert is watched; answers at which its evidence on a topic is halved.
+    """
+    trusted = np.zeros(evidence.shape[0])
+    for call in range(evidence.shape[0]):
+        expert = experts[call]
+        if labels[expert] + weight * (calls[expert] - labels[expert]) >= enough:
+            trusted[call] = topical[expert] / (topical[expert] + strength) * evidence[call]
+    return trusted
+
+
+@kernel
+def _add(
+    total: FloatArray, begun: IntArray, item: int, experts: IntArray, evidence: FloatArray
+) -> int:
+    """Add evidence to the sums; return the expert of the highest one."""
+    for call in range(experts.shape[0]):
+        expert = experts[call]
+        raised = total[expert] + evidence[call]
+        if raised <= 0.0 or total[expert] == 0.0:
+            begun[expert] = item
+        total[expert] = max(raised, 0.0)
+    return int(np.argmax(total))
 
 
 class ChangeWatch:
@@ -116,27 +169,16 @@ class ChangeWatch:
         self._log_pairs = np.log(learned[..., POPULAR] + learned[..., OTHER])
 
     def evidence(self, task: History) -> FloatArray:
-        """Logarithm of `fall_ratios` for one task, no task counting more than `_MOST`."""
+        """Logarithm of each expert's likelihood ratio on one task, as `fall_evidence` has it."""
         if task.n_options[0] < 2:
             return np.zeros(task.expert.shape[0])
-        topic = task.topic[0]
-        ratios = fall_ratios(
-            task,
-            self._difficulty[topic],
-            self._log_rates[topic],
-            self._log_pairs[topic],
-            self._right[topic],
-            self._wrong[topic],
+        return fall_evidence(
+            task, self._difficulty, self._log_rates, self._log_pairs, self._right, self._wrong
         )
-        evidence: FloatArray = np.clip(np.log(np.maximum(ratios, 1e-12)), -_MOST, _MOST)
-        return evidence
 
     def add(self, item: int, experts: IntArray, evidence: FloatArray) -> int:
         """Add evidence of one task; return the expert found to have changed, or -1."""
-        raised = self._sum[experts] + evidence
-        self._begun[experts[(raised <= 0.0) | (self._sum[experts] == 0.0)]] = item
-        self._sum[experts] = np.maximum(raised, 0.0)
-        worst = int(np.argmax(self._sum))
+        worst = _add(self._sum, self._begun, item, experts, evidence)
         if self._sum[worst] <= self._limit:
             return -1
         self.since[worst] = self._begun[worst]
@@ -158,7 +200,3 @@ class ChangeWatch:
         self._sum, self._begun = arrays["sum"].copy(), arrays["begun"].copy()
         self.since = arrays["since"].copy()
         self.found = [(int(item), int(expert)) for item, expert in arrays["found"]]
-
-
-_MOST = 2.0
-"""Most evidence of a single task: the model's confidence is not to be taken at its word."""

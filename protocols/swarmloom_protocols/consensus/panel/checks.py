@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -10,6 +12,7 @@ from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.likelihood import ABSENT, EMPTY
 
 __all__ = [
+    "call_key",
     "checked_calls",
     "checked_costs",
     "checked_groups",
@@ -19,11 +22,25 @@ __all__ = [
 ]
 
 
+def call_key(
+    topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
+) -> tuple[int, int | None, tuple[int, ...], tuple[int, ...]] | None:
+    """Return what tells one task from another, for plain lists of numbers; ``None`` for others."""
+    if not (isinstance(experts, list) and isinstance(answers, list)):
+        return None
+    key = topic, n_options, tuple(experts), tuple(answers)
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
 def checked_calls(
     topic: int, experts: ArrayLike, answers: ArrayLike, n_topics: int, n_experts: int
 ) -> tuple[IntArray, IntArray]:
-    """Return experts and answers as arrays; refuse what is out of range or named twice."""
-    asked, given = np.asarray(experts, np.int64), np.asarray(answers, np.int64)
+    """Return experts and answers as arrays of their own; refuse bad numbers and repetitions."""
+    asked, given = np.array(experts, np.int64), np.array(answers, np.int64)
     if not 0 <= topic < n_topics:
         raise InputError(f"topic = {topic}: must be 0 to {n_topics - 1}")
     if asked.ndim != 1 or asked.shape != given.shape:
@@ -52,7 +69,8 @@ def checked_prices(prices: ArrayLike) -> FloatArray:
 def checked_costs(costs: ArrayLike, calls: int) -> FloatArray:
     """Return the costs of so many calls."""
     checked = np.asarray(costs, np.float64)
-    if checked.shape != (calls,) or not (np.isfinite(checked).all() and (checked >= 0).all()):
+    # Every comparison with NaN is false.
+    if checked.shape != (calls,) or not all(0.0 <= cost < math.inf for cost in checked.tolist()):
         raise InputError(f"costs = {checked.tolist()}: must be {calls} finite numbers >= 0")
     return checked
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from swarmloom_protocols.consensus._types import IntArray
 from swarmloom_protocols.consensus.panel.learning import History
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "one_task"]
 
 _TASK_COLUMNS: dict[str, type] = {
     "topic": np.int64,
@@ -30,26 +30,40 @@ _CALL_COLUMNS: dict[str, type] = {
 }
 
 
-class _Column:
-    """A one-dimensional array that grows by doubling."""
+def one_task(topic: int, n_options: int, experts: IntArray, answers: IntArray) -> History:
+    """Return a task without truth by itself."""
+    row = np.array([topic, n_options, -1])
+    return History(np.array([0, experts.shape[0]]), experts, answers, row[:1], row[1:2], row[2:])
 
-    def __init__(self, values: NDArray[Any]) -> None:
-        self._room = values.copy()
-        self._length = values.shape[0]
 
-    @property
-    def values(self) -> NDArray[Any]:
-        """The entries so far, a view."""
-        return self._room[: self._length]
+class _Columns:
+    """One-dimensional arrays of one length that grow together, by doubling."""
 
-    def append(self, value: float) -> None:
-        """Add one entry."""
-        if self._length == self._room.shape[0]:
-            room = np.empty(max(64, 2 * self._length), self._room.dtype)
-            room[: self._length] = self.values
-            self._room = room
-        self._room[self._length] = value
-        self._length += 1
+    def __init__(self, kinds: Mapping[str, type], given: Mapping[str, NDArray[Any]]) -> None:
+        self._rooms: dict[str, NDArray[Any]] = {
+            name: given[name].astype(kind) for name, kind in kinds.items()
+        }
+        self.length = len(next(iter(self._rooms.values())))
+        self._capacity = self.length
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return the entries so far, a view."""
+        return self._rooms[name][: self.length]
+
+    def extend(self, count: int, rows: tuple[Any, ...]) -> None:
+        """Add ``count`` entries to every column; ``rows`` has one array or number for each."""
+        start, end = self.length, self.length + count
+        if end > self._capacity:
+            self._grow(end)
+        for room, values in zip(self._rooms.values(), rows, strict=True):
+            room[start:end] = values
+        self.length = end
+
+    def _grow(self, needed: int) -> None:
+        self._capacity = max(64, 2 * self.length, needed)
+        for name, room in self._rooms.items():
+            self._rooms[name] = np.empty(self._capacity, room.dtype)
+            self._rooms[name][: self.length] = room[: self.length]
 
 
 class Journal:
@@ -64,7 +78,10 @@ class Journal:
     def __init__(self, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
         kinds = _TASK_COLUMNS | _CALL_COLUMNS
         given = arrays or {name: np.empty(0) for name in kinds}
-        self._columns = {name: _Column(given[name].astype(kind)) for name, kind in kinds.items()}
+        self._tasks = _Columns(_TASK_COLUMNS, given)
+        self._calls = _Columns(_CALL_COLUMNS, given)
+        self.graded = int((self["truth"] >= 0).sum())
+        """Number of tasks whose truth is known."""
         self._later: dict[int, list[int]] = {}
         start, asked, item = self["start"], self["asked"], self["item"]
         position = np.arange(item.shape[0])
@@ -72,14 +89,14 @@ class Journal:
             self._later.setdefault(int(item[call]), []).append(int(call))
 
     def __len__(self) -> int:
-        return int(self["topic"].shape[0])
+        return self._tasks.length
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._columns[name].values
+        return (self._tasks if name in _TASK_COLUMNS else self._calls)[name]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return copies of all columns."""
-        return {name: column.values.copy() for name, column in self._columns.items()}
+        return {name: self[name].copy() for name in _TASK_COLUMNS | _CALL_COLUMNS}
 
     def add_task(
         self,
@@ -91,23 +108,20 @@ class Journal:
         verdict: tuple[int, float],
     ) -> int:
         """Add a finished task with its calls, verdict and confidence; return its item number."""
-        item = len(self)
-        start = self["item"].shape[0]
-        row = (topic, n_options, -1, *verdict, start, experts.shape[0])
-        for name, value in zip(_TASK_COLUMNS, row, strict=True):
-            self._columns[name].append(value)
-        for call in zip(experts.tolist(), answers.tolist(), costs.tolist(), strict=True):
-            self._add_call(item, *call)
+        item, count = self._tasks.length, len(experts)
+        self._tasks.extend(1, (topic, n_options, -1, *verdict, self._calls.length, count))
+        self._calls.extend(count, (item, experts, answers, costs))
         return item
+
+    def reveal(self, item: int, truth: int) -> None:
+        """Enter the truth of a task that had none."""
+        self["truth"][item] = truth
+        self.graded += 1
 
     def add_later(self, item: int, expert: int, answer: int, cost: float) -> None:
         """Add an answer bought after the task was finished."""
-        self._add_call(item, expert, answer, cost)
-        self._later.setdefault(item, []).append(self["item"].shape[0] - 1)
-
-    def _add_call(self, item: int, expert: int, answer: int, cost: float) -> None:
-        for name, value in zip(_CALL_COLUMNS, (item, expert, answer, cost), strict=True):
-            self._columns[name].append(value)
+        self._later.setdefault(item, []).append(self._calls.length)
+        self._calls.extend(1, (item, expert, answer, cost))
 
     def experts_of(self, item: int) -> list[int]:
         """Who has answered a task."""

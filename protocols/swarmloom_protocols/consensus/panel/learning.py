@@ -22,6 +22,7 @@ import numpy as np
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.likelihood import NOTHING, OTHER, POPULAR, RIGHT
+from swarmloom_protocols.consensus.panel.records import Distinct, History, distinct_tasks
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
 __all__ = [
@@ -38,26 +39,6 @@ __all__ = [
 
 _FIRST_ABILITY = 0.3
 """Ability in logits that an expert of middling price is given before any answer."""
-
-
-class History(NamedTuple):
-    """Finished tasks, their calls in one run each.
-
-    Attributes
-    ----------
-    first : int64[tasks + 1]
-        Calls of task ``i`` are ``first[i]`` to ``first[i + 1]``.
-    expert, answer : int64[calls]
-    topic, n_options, truth : int64[tasks]
-        ``truth`` is the index of the right answer, -1 where not graded.
-    """
-
-    first: IntArray
-    expert: IntArray
-    answer: IntArray
-    topic: IntArray
-    n_options: IntArray
-    truth: IntArray
 
 
 class Counts(NamedTuple):
@@ -106,6 +87,7 @@ def share_out(
     log_pairs: FloatArray,
     right_rate: FloatArray,
     ungraded_weight: float,
+    distinct: Distinct,
     counts: Counts,
 ) -> None:
     """Add the expected counts of all tasks to ``counts`` (the E-step).
@@ -120,6 +102,8 @@ def share_out(
     right_rate : float64[experts, classes]
         Right rates without topic offsets, for ``counts.expected``.
     ungraded_weight : float
+    distinct : Distinct
+        Of the history.
     counts : Counts
         Added to in place.
     """
@@ -128,9 +112,10 @@ def share_out(
     right = np.empty((options, classes))
     popular = np.empty((options, classes))
     base = np.empty(classes)
-    for task in range(history.topic.shape[0]):
+    for place in range(distinct.task.shape[0]):
+        task = distinct.task[place]
         n_options = history.n_options[task]
-        weight = ungraded_weight if history.truth[task] < 0 else 1.0
+        weight = distinct.repeats[place] * (ungraded_weight if history.truth[task] < 0 else 1.0)
         if n_options < 2 or weight == 0.0:
             continue
         topic = history.topic[task]
@@ -346,6 +331,7 @@ class Learner:
 
     def refit(self, rates: Rates, history: History, ungraded_weight: float, sweeps: int) -> Rates:
         """Run ``sweeps`` rounds of expectation maximisation from ``rates``."""
+        distinct = distinct_tasks(history)
         for _ in range(sweeps):
             counts = self.no_counts(rates.difficulty.shape[0])
             log_rates = np.log(rates.topical)
@@ -357,6 +343,7 @@ class Learner:
                 pairs,
                 np.ascontiguousarray(rates.outcome[..., RIGHT]),
                 ungraded_weight,
+                distinct,
                 counts,
             )
             rates = self._rates(counts, self._abilities(counts, rates.ability))

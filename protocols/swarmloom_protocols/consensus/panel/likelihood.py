@@ -26,12 +26,17 @@ from swarmloom_protocols.consensus._types import FloatArray, IntArray
 
 __all__ = [
     "ABSENT",
+    "BASE",
     "EMPTY",
+    "POPULARS",
+    "RIGHTS",
+    "TRUTHS",
     "Evidence",
     "RateTable",
     "marginals",
     "new_evidence",
     "option_rates",
+    "rate_table",
     "weigh_answers",
 ]
 
@@ -47,25 +52,25 @@ _IMPOSSIBLE = 1e-12
 """Rate of a wrong answer where there is none to give; positive, for the ratios' sake."""
 
 
+BASE, RIGHTS, POPULARS, TRUTHS = 0, 1, 2, 3
+"""Parts of the joint weights of a task, see `Evidence`."""
+
+
 class Evidence(NamedTuple):
     """Joint weights of a task, one slice a level of the look-ahead (level 0 is the task itself).
 
     Attributes
     ----------
-    base : float64[levels, classes]
-    right, popular : float64[levels, options, classes]
-        Likelihood ratios of an option being the truth, or the popular wrong one; entry 0 stands
-        for each single option that nobody has named.
-    truth : float64[levels, options, classes]
-        ``P(z, o)`` up to a constant: `marginals` fills it.
+    joint : float64[levels, 4, options, classes]
+        By part, in one array, for kernels count the references of each one that they are given:
+        ``BASE`` (row 0 alone), ``RIGHTS`` and ``POPULARS``, the likelihood ratios of an option
+        being the truth, or the popular wrong one (entry 0 stands for each single option that
+        nobody has named), and ``TRUTHS``, ``P(z, o)`` up to a constant, which `marginals` fills.
     named : int64[levels]
         How many distinct answers have been given.
     """
 
-    base: FloatArray
-    right: FloatArray
-    popular: FloatArray
-    truth: FloatArray
+    joint: FloatArray
     named: IntArray
 
 
@@ -80,23 +85,19 @@ class RateTable(NamedTuple):
         Their logarithms.
     log_believed : float64[experts, classes, 4]
         Logarithms of `option_rates` as learned, for verdicts.
+    prior : float64[classes]
+        Probability of each difficulty class.
     """
 
     rates: FloatArray
     log_rates: FloatArray
     log_believed: FloatArray
+    prior: FloatArray
 
 
 def new_evidence(levels: int, options: int, classes: int) -> Evidence:
     """Scratch room for tasks of at most ``options`` distinct answers."""
-    shape = (levels, options + 1, classes)
-    return Evidence(
-        np.zeros((levels, classes)),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.zeros(levels, np.int64),
-    )
+    return Evidence(np.zeros((levels, 4, options + 1, classes)), np.zeros(levels, np.int64))
 
 
 def option_rates(rates: FloatArray, n_options: int) -> FloatArray:
@@ -129,6 +130,22 @@ def option_rates(rates: FloatArray, n_options: int) -> FloatArray:
     return single
 
 
+def rate_table(
+    prior: FloatArray, explored: FloatArray, learned: FloatArray, n_options: int
+) -> RateTable:
+    """Tabulate a topic's rates for tasks of a number of options.
+
+    Parameters
+    ----------
+    prior : float64[classes]
+    explored, learned : float64[experts, classes, 4]
+        Rates as decisions and as verdicts use them.
+    n_options : int
+    """
+    rates = option_rates(explored, n_options)
+    return RateTable(rates, np.log(rates), np.log(option_rates(learned, n_options)), prior)
+
+
 @kernel
 def weigh_answers(
     prior: FloatArray,
@@ -155,7 +172,8 @@ def weigh_answers(
     for call in range(answers.shape[0]):
         named = max(named, answers[call] + 1)
     evidence.named[0] = named
-    base, right, popular = evidence.base[0], evidence.right[0], evidence.popular[0]
+    joint = evidence.joint
+    base, right, popular = joint[0, BASE, 0], joint[0, RIGHTS], joint[0, POPULARS]
     right[: named + 1] = 0.0
     popular[: named + 1] = 0.0
     for z in range(classes):
@@ -187,26 +205,24 @@ def _leave_logarithms(base: FloatArray, right: FloatArray, popular: FloatArray) 
 
 
 @kernel
-def marginals(evidence: Evidence, level: int, n_options: float) -> float:
-    """Fill ``truth[level]`` with ``P(z, o)`` and return the total weight.
+def marginals(joint: FloatArray, level: int, named: int, n_options: float) -> float:
+    """Fill ``joint[level, TRUTHS]`` with ``P(z, o)`` and return the total weight.
 
     Entry 0 is the weight of one single unnamed option; there are ``n_options - named`` of them.
     """
-    base, right = evidence.base[level], evidence.right[level]
-    popular, truth = evidence.popular[level], evidence.truth[level]
-    named = evidence.named[level]
     unnamed = n_options - named
     total = 0.0
     for option in range(named + 1):
         count = 1.0 if option else unnamed
-        for z in range(base.shape[0]):
-            rest = popular[0, z] * (unnamed if option else max(unnamed - 1.0, 0.0))
+        for z in range(joint.shape[3]):
+            rest = joint[level, POPULARS, 0, z] * (unnamed if option else max(unnamed - 1.0, 0.0))
             # A direct sum: subtracting from a common total cancels when one answer dominates.
             for other in range(1, named + 1):
                 if other != option:
-                    rest += popular[other, z]
-            truth[option, z] = base[z] * right[option, z] * rest
-            total += count * truth[option, z]
+                    rest += joint[level, POPULARS, other, z]
+            weight = joint[level, BASE, 0, z] * joint[level, RIGHTS, option, z] * rest
+            joint[level, TRUTHS, option, z] = weight
+            total += count * weight
     return total
 
 
@@ -234,10 +250,10 @@ def answer_chances(
         What is missing to 1 is the probability of the options that nobody has named.
     """
     weigh_answers(prior, log_rates, experts, answers, evidence)
-    total = marginals(evidence, 0, n_options)
+    total = marginals(evidence.joint, 0, evidence.named[0], n_options)
     chances = np.zeros(evidence.named[0])
     for option in range(chances.shape[0]):
         for z in range(prior.shape[0]):
-            chances[option] += evidence.truth[0, option + 1, z]
+            chances[option] += evidence.joint[0, TRUTHS, option + 1, z]
         chances[option] /= total
     return chances

@@ -8,9 +8,6 @@ With ``V(S)`` the probability that the best answer given so far is right,
 One step has a closed form over the outcomes {each named answer, a new answer, none}; deeper steps
 branch over them. All values below are unnormalised, that is multiplied by the total weight of the
 evidence, so that expectations are plain sums over the branches.
-
-One step is computed for all candidates at once, a few of them side by side: what does not depend
-on the candidate is summed up once a branch, and the rest are short sums of products.
 """
 
 from __future__ import annotations
@@ -22,24 +19,27 @@ import numpy as np
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.likelihood import (
+    BASE,
     EMPTY,
     NOTHING,
     OTHER,
     POPULAR,
+    POPULARS,
     RIGHT,
+    RIGHTS,
+    TRUTHS,
     Evidence,
     marginals,
     weigh_answers,
 )
 
-__all__ = ["Menu", "Question", "ask_values", "value_asks"]
+__all__ = ["Menu", "Question", "ask_values", "choice", "decide", "unheard"]
 
+LANES, CLASSES = 32, 5
+"""Candidates valued side by side, and classes in one sum: constants, for vector instructions."""
 
-LANES = 32
-"""Candidates valued side by side: a constant, so that the compiler can use vector instructions."""
-
-CLASSES = 5
-"""Difficulty classes in one sum of products, for the same reason."""
+_TIE = 1e-9
+"""Values this close are the same."""
 
 FUSED = frozenset({"contract", "nnan", "nsz"})
 
@@ -78,8 +78,9 @@ class Question(NamedTuple):
         `option_rates` of every expert, and their logarithms.
     experts, answers : int64[calls]
         Who was asked and the answer given: 0, 1, ... or ``EMPTY``.
-    pool, free : bool[experts]
-        Who is considered, and who may be asked at all.
+    pool, free, speakers : bool[experts]
+        Who is considered, who may be asked at all, and who speaks for a group.
+    groups : int64[experts]
     price : float64[experts]
         Price of a call in units of utility (lambda times cost).
     n_options : float
@@ -92,6 +93,8 @@ class Question(NamedTuple):
     answers: IntArray
     pool: BoolArray
     free: BoolArray
+    speakers: BoolArray
+    groups: IntArray
     price: FloatArray
     n_options: float
 
@@ -101,271 +104,264 @@ class _Bench(NamedTuple):
 
     Attributes
     ----------
-    rates : float64[blocks, 4, classes / CLASSES, CLASSES * LANES]
+    lanes : float64[blocks, 4, classes / CLASSES, CLASSES * LANES]
         Rates of the candidates, `LANES` of them side by side; 0 beyond the last.
-    plain, lured : float64[classes]
-        Joint weight of an option being true and the expert's answer not the popular wrong one,
-        and being so. 0 at the padding.
-    value, best : float64[LANES]
-        Sum over the answers, and the best verdict of the one at hand.
-    carry : float64[LANES]
-        Sums of products of all classes but the last group; 0 in between.
+    price : float64[n]
+        Price of each candidate in units of utility; infinite while it is assumed to be asked.
+    weights : float64[rows, 2 * classes + 1]
+        What `_plan` writes: weights of two rates in every class, and a count.
+    kinds : int64[rows]
+        The first of the two rates; the second is that of the popular wrong answer.
+    sums : float64[3 * LANES]
+        Sum over the answers, best verdict of the one at hand, and sums of products of all classes
+        but the last group (0 in between).
     one_step : float64[levels, n]
         Net one-step value of every candidate.
     """
 
-    rates: FloatArray
-    plain: FloatArray
-    lured: FloatArray
-    value: FloatArray
-    best: FloatArray
-    carry: FloatArray
+    lanes: FloatArray
+    price: FloatArray
+    weights: FloatArray
+    kinds: IntArray
+    sums: FloatArray
     one_step: FloatArray
 
 
 @kernel
-def current_value(evidence: Evidence, level: int) -> float:
+def _bench_of(evidence: Evidence, menu: Menu, depth: int) -> _Bench:
+    candidates, rates, classes = menu.candidates, menu.rates, evidence.joint.shape[3]
+    n, groups = candidates.shape[0], (classes + CLASSES - 1) // CLASSES
+    lanes = np.zeros(((n + LANES - 1) // LANES, 4, groups, CLASSES * LANES))
+    price = np.empty(n)
+    for place in range(n):
+        block, lane, expert = place // LANES, place % LANES, candidates[place]
+        price[place] = np.inf if menu.taken[expert] else menu.price[expert]
+        for kind in range(4):
+            for z in range(classes):
+                at = z % CLASSES * LANES + lane
+                lanes[block, kind, z // CLASSES, at] = rates[expert, z, kind]
+    most = evidence.named[0] + depth
+    rows = (most + 2) * (most + 1)
+    return _Bench(
+        lanes,
+        price,
+        np.zeros((rows, 2 * groups * CLASSES + 1)),
+        np.zeros(rows, np.int64),
+        np.zeros(3 * LANES),
+        np.empty((depth + 1, n)),
+    )
+
+
+@kernel
+def current_value(joint: FloatArray, level: int, named: int) -> float:
     """Weight of the likeliest answer given so far; 0 where none was given."""
-    best, truth = 0.0, evidence.truth[level]
-    for option in range(1, evidence.named[level] + 1):
+    best = 0.0
+    for option in range(1, named + 1):
         weight = 0.0
-        for z in range(truth.shape[1]):
-            weight += truth[option, z]
+        for z in range(joint.shape[3]):
+            weight += joint[level, TRUTHS, option, z]
         best = max(best, weight)
     return best
 
 
 @kernel
-def _bench_of(evidence: Evidence, menu: Menu) -> _Bench:
-    n, classes = menu.candidates.shape[0], evidence.base.shape[1]
-    groups = (classes + CLASSES - 1) // CLASSES
-    rates = np.zeros(((n + LANES - 1) // LANES, 4, groups, CLASSES * LANES))
-    for place in range(n):
-        rate = menu.rates[menu.candidates[place]]
-        into, lane = rates[place // LANES], place % LANES
-        for kind in range(4):
-            for z in range(classes):
-                into[kind, z // CLASSES, z % CLASSES * LANES + lane] = rate[z, kind]
-    return _Bench(
-        rates,
-        np.zeros(groups * CLASSES),
-        np.zeros(groups * CLASSES),
-        np.zeros(LANES),
-        np.zeros(LANES),
-        np.zeros(LANES),
-        np.empty((evidence.base.shape[0], n)),
-    )
+def _plan(
+    joint: FloatArray,
+    level: int,
+    named: int,
+    n_options: float,
+    weights: FloatArray,
+    kinds: IntArray,
+) -> int:
+    """List the sums of products that a candidate's value is made of; return their number.
 
-
-@kernel(fastmath=FUSED)
-def _raise_to_one(
-    best: FloatArray, carry: FloatArray, rates: FloatArray, weight: FloatArray, n: int
-) -> None:
-    """Raise the best verdicts to sums over the classes of rate times weight."""
-    last = rates.shape[0] - 1
-    for group in range(last):
-        for i in range(n):
-            for z in range(CLASSES):
-                carry[i] += rates[group, z * LANES + i] * weight[group * CLASSES + z]
-    at = last * CLASSES
-    a, b, c, d, e = weight[at], weight[at + 1], weight[at + 2], weight[at + 3], weight[at + 4]
-    for i in range(n):
-        verdict = carry[i] + rates[last, i] * a
-        verdict += rates[last, i + LANES] * b
-        verdict += rates[last, i + 2 * LANES] * c
-        verdict += rates[last, i + 3 * LANES] * d
-        verdict += rates[last, i + 4 * LANES] * e
-        best[i] = verdict if verdict > best[i] else best[i]
-    if last > 0:
-        carry[:] = 0.0
-
-
-@kernel(fastmath=FUSED)
-def _raise_to_two(
-    best: FloatArray,
-    carry: FloatArray,
-    first: FloatArray,
-    second: FloatArray,
-    plain: FloatArray,
-    lured: FloatArray,
-    n: int,
-) -> None:
-    """Raise the best verdicts to sums of ``first * plain + second * lured``."""
-    last = first.shape[0] - 1
-    for group in range(last):
-        for i in range(n):
-            for z in range(CLASSES):
-                at, k = z * LANES + i, group * CLASSES + z
-                carry[i] += first[group, at] * plain[k] + second[group, at] * lured[k]
-    at = last * CLASSES
-    a, b, c, d, e = plain[at], plain[at + 1], plain[at + 2], plain[at + 3], plain[at + 4]
-    f, g, h, k, m = lured[at], lured[at + 1], lured[at + 2], lured[at + 3], lured[at + 4]
-    for i in range(n):
-        verdict = carry[i] + first[last, i] * a + second[last, i] * f
-        verdict += first[last, i + LANES] * b + second[last, i + LANES] * g
-        verdict += first[last, i + 2 * LANES] * c + second[last, i + 2 * LANES] * h
-        verdict += first[last, i + 3 * LANES] * d + second[last, i + 3 * LANES] * k
-        verdict += first[last, i + 4 * LANES] * e + second[last, i + 4 * LANES] * m
-        best[i] = verdict if verdict > best[i] else best[i]
-    if last > 0:
-        carry[:] = 0.0
-
-
-@kernel
-def _settle(value: FloatArray, best: FloatArray, count: float, n: int) -> None:
-    """Add the best verdicts to the values, and clear them."""
-    for i in range(n):
-        value[i] += count * best[i]
-        best[i] = 0.0
-
-
-@kernel
-def _weigh_block(
-    evidence: Evidence, level: int, n_options: float, bench: _Bench, rates: FloatArray, n: int
-) -> None:
-    """Fill the expected weight of the verdict after asking each candidate of a block.
-
-    Summed over the answers that it may give: none, a new one, or one of those named already.
+    One row for each answer that it may give (none, a new one, or one of those named already) and
+    each verdict then possible. The count at the end of ``weights`` is that of the answers where
+    the row is the last of one, and 0 elsewhere.
     """
-    # Taken out of their tuples once: every access to an array in one counts its references.
-    base, right, popular = evidence.base, evidence.right, evidence.popular
-    truth, named, classes = evidence.truth, evidence.named[level], evidence.base.shape[1]
-    value, best, carry = bench.value, bench.best, bench.carry
-    plain, lured = bench.plain, bench.lured
-    rate_right, rate_nothing = rates[RIGHT], rates[NOTHING]
-    rate_popular, rate_other = rates[POPULAR], rates[OTHER]
-    value[:n] = 0.0
+    row, half = 0, weights.shape[1] // 2
     for answer in range(EMPTY, named + 1):
         count = n_options - named if answer == 0 else 1.0
-        if count <= 0.0:
+        if count <= 0.0 or (answer == EMPTY and named == 0):
             continue
-        if answer >= 0:
-            for z in range(classes):
-                plain[z] = truth[level, answer, z]
-            _raise_to_one(best, carry, rate_right, plain, n)
-        for option in range(1, named + 1):
-            if option == answer:
-                continue
-            for z in range(classes):
-                plain[z] = truth[level, option, z]
-            if answer == EMPTY:
-                _raise_to_one(best, carry, rate_nothing, plain, n)
-            else:
-                for z in range(classes):
-                    lured[z] = base[level, z] * right[level, option, z] * popular[level, answer, z]
-                    plain[z] -= lured[z]
-                _raise_to_two(best, carry, rate_other, rate_popular, plain, lured, n)
-        _settle(value, best, count, n)
+        for option in range(0 if answer == 0 else 1, named + 1):
+            shared = answer not in (option, EMPTY)
+            kinds[row] = NOTHING if answer == EMPTY else OTHER if shared else RIGHT
+            for z in range(joint.shape[3]):
+                lured = 0.0
+                if shared:
+                    lured = joint[level, BASE, 0, z] * joint[level, RIGHTS, option, z]
+                    lured *= joint[level, POPULARS, answer, z]
+                weights[row, z] = joint[level, TRUTHS, option, z] - lured
+                weights[row, half + z] = lured
+            weights[row, 2 * half] = count if option == named else 0.0
+            row += 1
+    return row
+
+
+@kernel(fastmath=FUSED)
+def _value_block(
+    lanes: FloatArray,
+    block: int,
+    rows: int,
+    weights: FloatArray,
+    kinds: IntArray,
+    sums: FloatArray,
+    n: int,
+) -> None:
+    """Sum a plan's rows into the expected weight of the verdict after asking each of ``n``."""
+    last, half = lanes.shape[2] - 1, weights.shape[1] // 2
+    at = last * CLASSES
+    for i in range(n):
+        sums[i] = 0.0
+        sums[i + LANES] = 0.0
+    for row in range(rows):
+        kind = kinds[row]
+        for z in range(at):
+            group, off = z // CLASSES, z % CLASSES * LANES
+            plain, lured = weights[row, z], weights[row, half + z]
+            for i in range(n):
+                product = lanes[block, kind, group, off + i] * plain
+                product += lanes[block, POPULAR, group, off + i] * lured
+                sums[i + 2 * LANES] += product
+        count = weights[row, 2 * half]
+        for i in range(n):
+            verdict = sums[i + 2 * LANES]
+            for z in range(CLASSES):
+                own, lure = weights[row, at + z], weights[row, half + at + z]
+                verdict += lanes[block, kind, last, z * LANES + i] * own
+                verdict += lanes[block, POPULAR, last, z * LANES + i] * lure
+            best = max(verdict, sums[i + LANES])
+            sums[i] += count * best
+            sums[i + LANES] = 0.0 if count > 0.0 else best
+            sums[i + 2 * LANES] = 0.0
 
 
 @kernel
-def _survey(evidence: Evidence, level: int, menu: Menu, bench: _Bench) -> tuple[float, float]:
+def _survey(
+    joint: FloatArray,
+    level: int,
+    named: int,
+    n_options: float,
+    lanes: FloatArray,
+    price: FloatArray,
+    weights: FloatArray,
+    kinds: IntArray,
+    sums: FloatArray,
+    one_step: FloatArray,
+) -> tuple[float, float]:
     """Fill the net one-step value of every candidate; return total weight and largest value."""
-    total = marginals(evidence, level, menu.n_options)
+    total = marginals(joint, level, named, n_options)
+    rows = _plan(joint, level, named, n_options, weights, kinds)
     largest = -np.inf
-    candidates, price, taken = menu.candidates, menu.price, menu.taken
-    value, one_step = bench.value, bench.one_step
-    for block in range(bench.rates.shape[0]):
+    for block in range(lanes.shape[0]):
         start = block * LANES
-        n = min(LANES, candidates.shape[0] - start)
-        _weigh_block(evidence, level, menu.n_options, bench, bench.rates[block], (n + 7) // 8 * 8)
+        n = min(LANES, price.shape[0] - start)
+        _value_block(lanes, block, rows, weights, kinds, sums, (n + 7) // 8 * 8)
         for lane in range(n):
-            expert = candidates[start + lane]
-            net = value[lane] - total * price[expert]
-            net = -np.inf if taken[expert] else net
+            cost = price[start + lane]
+            net = -np.inf if cost == np.inf else sums[lane] - total * cost
             one_step[level, start + lane] = net
             largest = max(largest, net)
     return total, largest
 
 
 @kernel
-def _best_of_one(evidence: Evidence, level: int, menu: Menu, bench: _Bench) -> float:
-    """Weight of the best policy that asks at most one more expert."""
-    _, largest = _survey(evidence, level, menu, bench)
-    return max(current_value(evidence, level), largest)
-
-
-@kernel
-def _absorb(evidence: Evidence, level: int, rate: FloatArray, answer: int) -> None:
+def _absorb(
+    joint: FloatArray, level: int, named: int, lanes: FloatArray, place: int, answer: int
+) -> None:
     """Write the evidence after one more answer (``EMPTY``, 0 for new, or 1...) to ``level + 1``."""
-    named = evidence.named[level]
-    base, right, popular = evidence.base, evidence.right, evidence.popular
-    evidence.named[level + 1] = named + 1 if answer == 0 else named
     slot = named + 1 if answer == 0 else answer
+    block, lane = place // LANES, place % LANES
     for option in range(named + 1):
-        for z in range(base.shape[1]):
-            right[level + 1, option, z] = right[level, option, z]
-            popular[level + 1, option, z] = popular[level, option, z]
-    for z in range(base.shape[1]):
+        for z in range(joint.shape[3]):
+            joint[level + 1, RIGHTS, option, z] = joint[level, RIGHTS, option, z]
+            joint[level + 1, POPULARS, option, z] = joint[level, POPULARS, option, z]
+    for z in range(joint.shape[3]):
+        group, at = z // CLASSES, z % CLASSES * LANES + lane
+        base, other = joint[level, BASE, 0, z], lanes[block, OTHER, group, at]
         if answer == EMPTY:
-            base[level + 1, z] = base[level, z] * rate[z, NOTHING]
+            joint[level + 1, BASE, 0, z] = base * lanes[block, NOTHING, group, at]
             continue
-        base[level + 1, z] = base[level, z] * rate[z, OTHER]
-        right[level + 1, slot, z] = right[level, answer, z] * rate[z, RIGHT] / rate[z, OTHER]
-        popular[level + 1, slot, z] = popular[level, answer, z] * rate[z, POPULAR] / rate[z, OTHER]
+        joint[level + 1, BASE, 0, z] = base * other
+        right = joint[level, RIGHTS, answer, z] * lanes[block, RIGHT, group, at]
+        joint[level + 1, RIGHTS, slot, z] = right / other
+        popular = joint[level, POPULARS, answer, z] * lanes[block, POPULAR, group, at]
+        joint[level + 1, POPULARS, slot, z] = popular / other
 
 
 @kernel
 def _branches_to_one(
-    evidence: Evidence,
-    level: int,
-    menu: Menu,
-    expert: int,
-    bench: _Bench,
+    joint: FloatArray, level: int, named: int, n_options: float, place: int, bench: _Bench
 ) -> float:
-    """Return the expected weight after asking ``expert`` and going on with at most one more."""
-    menu.taken[expert] = True
-    value = 0.0
-    for answer in range(EMPTY, evidence.named[level] + 1):
-        count = menu.n_options - evidence.named[level] if answer == 0 else 1.0
+    """Return the expected weight after asking a candidate and going on with at most one more."""
+    lanes, price, weights, kinds, sums, one_step = bench
+    own, value = price[place], 0.0
+    price[place] = np.inf
+    for answer in range(EMPTY, named + 1):
+        count = n_options - named if answer == 0 else 1.0
         if count > 0.0:
-            _absorb(evidence, level, menu.rates[expert], answer)
-            value += count * _best_of_one(evidence, level + 1, menu, bench)
-    menu.taken[expert] = False
+            _absorb(joint, level, named, lanes, place, answer)
+            after = named + 1 if answer == 0 else named
+            _, largest = _survey(
+                joint, level + 1, after, n_options, lanes, price, weights, kinds, sums, one_step
+            )
+            value += count * max(current_value(joint, level + 1, after), largest)
+    price[place] = own
     return value
 
 
 @kernel
+def _best_place(one_step: FloatArray, level: int, tie: float) -> int:
+    """Return the place of the largest value, the first of those that are the same."""
+    place = 0
+    for other in range(one_step.shape[1]):
+        best = one_step[level, place]
+        if one_step[level, other] > best + tie or best == -np.inf:
+            place = other
+    return place
+
+
+@kernel
 def _best_of_two(
-    evidence: Evidence,
-    level: int,
-    menu: Menu,
-    width: int,
-    bench: _Bench,
+    joint: FloatArray, level: int, named: int, n_options: float, width: int, bench: _Bench
 ) -> float:
     """Weight of the best policy that asks at most two more, the first of the ``width`` best."""
-    total, largest = _survey(evidence, level, menu, bench)
-    best = max(current_value(evidence, level), largest)
-    one_step = bench.one_step[level]
-    for _ in range(min(width, one_step.shape[0])):
-        position = np.argmax(one_step)
-        if one_step[position] == -np.inf:
+    lanes, price, weights, kinds, sums, one_step = bench
+    total, largest = _survey(
+        joint, level, named, n_options, lanes, price, weights, kinds, sums, one_step
+    )
+    best = max(current_value(joint, level, named), largest)
+    for _ in range(min(width, price.shape[0])):
+        place = _best_place(one_step, level, _TIE * total)
+        if one_step[level, place] == -np.inf:
             break
-        one_step[position] = -np.inf
-        expert = menu.candidates[position]
-        value = _branches_to_one(evidence, level, menu, expert, bench)
-        best = max(best, value - total * menu.price[expert])
+        one_step[level, place] = -np.inf
+        value = _branches_to_one(joint, level, named, n_options, place, bench)
+        best = max(best, value - total * price[place])
     return best
 
 
 @kernel
 def _branches_to_two(
-    evidence: Evidence,
+    joint: FloatArray,
     level: int,
-    menu: Menu,
-    expert: int,
+    named: int,
+    n_options: float,
+    place: int,
     width: int,
     bench: _Bench,
 ) -> float:
-    """Return the expected weight after asking ``expert`` and going on with at most two more."""
-    menu.taken[expert] = True
-    value = 0.0
-    for answer in range(EMPTY, evidence.named[level] + 1):
-        count = menu.n_options - evidence.named[level] if answer == 0 else 1.0
+    """Return the expected weight after asking a candidate and going on with at most two more."""
+    own, value = bench.price[place], 0.0
+    bench.price[place] = np.inf
+    for answer in range(EMPTY, named + 1):
+        count = n_options - named if answer == 0 else 1.0
         if count > 0.0:
-            _absorb(evidence, level, menu.rates[expert], answer)
-            value += count * _best_of_two(evidence, level + 1, menu, width, bench)
-    menu.taken[expert] = False
+            _absorb(joint, level, named, bench.lanes, place, answer)
+            after = named + 1 if answer == 0 else named
+            value += count * _best_of_two(joint, level + 1, after, n_options, width, bench)
+    bench.price[place] = own
     return value
 
 
@@ -392,53 +388,93 @@ def ask_values(evidence: Evidence, menu: Menu, depth: int, width: int, values: F
     float
         Probability that the best answer given so far is right.
     """
-    bench = _bench_of(evidence, menu)
-    total, _ = _survey(evidence, 0, menu, bench)
-    for place in range(menu.candidates.shape[0]):
-        expert = menu.candidates[place]
-        if menu.taken[expert]:
+    joint, named, n_options = evidence.joint, evidence.named[0], menu.n_options
+    bench = _bench_of(evidence, menu, depth)
+    lanes, price, weights, kinds, sums, one_step = bench
+    total, _ = _survey(joint, 0, named, n_options, lanes, price, weights, kinds, sums, one_step)
+    for place in range(price.shape[0]):
+        cost = price[place]
+        if cost == np.inf:
             continue
         if depth == 1:
-            value = bench.one_step[0, place] + total * menu.price[expert]
+            value = one_step[0, place] + total * cost
         elif depth == 2:
-            value = _branches_to_one(evidence, 0, menu, expert, bench)
+            value = _branches_to_one(joint, 0, named, n_options, place, bench)
         else:
-            value = _branches_to_two(evidence, 0, menu, expert, width, bench)
-        values[expert] = value / total - menu.price[expert]
-    return current_value(evidence, 0) / total
+            value = _branches_to_two(joint, 0, named, n_options, place, width, bench)
+        values[menu.candidates[place]] = value / total - cost
+    return current_value(joint, 0, named) / total
 
 
 @kernel
-def _candidates(question: Question, taken: BoolArray, limit: int) -> IntArray:
+def _candidates(
+    pool: BoolArray, free: BoolArray, taken: BoolArray, answers: IntArray, limit: int
+) -> IntArray:
     """List whom to consider: the pool, or the first of all where nobody of it can answer."""
     found, count, given = np.empty(taken.shape[0], np.int64), 0, False
     for expert in range(taken.shape[0]):
-        if question.pool[expert] and question.free[expert] and not taken[expert]:
+        if pool[expert] and free[expert] and not taken[expert]:
             found[count] = expert
             count += 1
-    for answer in question.answers:
+    for answer in answers:
         given |= answer >= 0
     if count == 0 and not given:
         for expert in range(taken.shape[0]):
-            if question.free[expert] and not taken[expert] and count < limit:
+            if free[expert] and not taken[expert] and count < limit:
                 found[count] = expert
                 count += 1
     return found[:count]
 
 
 @kernel
-def value_asks(
+def choice(stop: float, values: FloatArray) -> int:
+    """Return the expert to ask next, or -1 where stopping is worth as much.
+
+    Two experts who would both be asked are worth the same in either order: the first of those
+    that come within `_TIE` of the best is chosen, for rounding, which differs between
+    processors, must not choose.
+    """
+    top = values.max()
+    best = int(np.argmax(values >= top - _TIE))
+    return -1 if top == -np.inf or 0.0 < stop >= values[best] else best
+
+
+@kernel
+def unheard(asked: IntArray, free: BoolArray, groups: IntArray, speakers: BoolArray) -> BoolArray:
+    """One voice a group: leave out those whose like has answered, where others are left.
+
+    Parameters
+    ----------
+    asked : int64[calls]
+    free, speakers : bool[experts]
+        Who may be asked; who speaks for a group.
+    groups : int64[experts]
+
+    Returns
+    -------
+    bool[experts]
+    """
+    others = free.copy()
+    for expert in range(others.shape[0]):
+        for heard in asked:
+            others[expert] &= groups[expert] != groups[heard]
+    speaking = others & speakers
+    if speaking.any():
+        return speaking
+    return others if others.any() else free
+
+
+@kernel
+def decide(
     question: Question, evidence: Evidence, depth: int, width: int, limit: int, values: FloatArray
-) -> float:
+) -> tuple[float, int]:
     """Weigh the answers so far and fill what asking is worth: all of a decision in one call.
 
     Parameters
     ----------
     question : Question
-    evidence : Evidence
-        Overwritten; room for the answers given and what the look-ahead may add.
-    depth, width
-        As for `ask_values`.
+    evidence, depth, width
+        As for `ask_values`, level 0 overwritten.
     limit : int
         Most experts considered where nobody of the pool can be asked and no answer was given.
     values : float64[experts]
@@ -448,12 +484,16 @@ def value_asks(
     -------
     float
         Probability that the best answer given so far is right.
+    int
+        As `choice` makes it.
     """
     values[:] = -np.inf
     weigh_answers(question.prior, question.log_rates, question.experts, question.answers, evidence)
     taken = np.zeros(values.shape[0], np.bool_)
     for expert in question.experts:
         taken[expert] = True
-    candidates = _candidates(question, taken, limit)
+    free = unheard(question.experts, question.free, question.groups, question.speakers)
+    candidates = _candidates(question.pool, free, taken, question.answers, limit)
     menu = Menu(question.rates, question.price, candidates, taken, question.n_options)
-    return ask_values(evidence, menu, depth, width, values)
+    stop = ask_values(evidence, menu, depth, width, values)
+    return stop, choice(stop, values)

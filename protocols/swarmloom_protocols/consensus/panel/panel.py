@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom_protocols.consensus._types import BoolArray, IntArray
-from swarmloom_protocols.consensus.panel.bookkeeping import PanelLearning
+from swarmloom_protocols.consensus.panel.bookkeeping import Decision, PanelLearning
 from swarmloom_protocols.consensus.panel.budget import Budget
 from swarmloom_protocols.consensus.panel.checks import (
+    call_key,
     checked_calls,
     checked_costs,
     checked_mask,
@@ -29,10 +30,12 @@ from swarmloom_protocols.consensus.panel.confidence import (
 )
 from swarmloom_protocols.consensus.panel.history import Journal
 from swarmloom_protocols.consensus.panel.learning import Rates
-from swarmloom_protocols.consensus.panel.likelihood import (
-    EMPTY,
+from swarmloom_protocols.consensus.panel.lookahead import (
+    Question,
+    choice,
+    decide,
+    unheard,
 )
-from swarmloom_protocols.consensus.panel.lookahead import Question, value_asks
 from swarmloom_protocols.consensus.panel.pool import (
     estimated_accuracy,
 )
@@ -102,19 +105,31 @@ class Panel(PanelLearning):
         InputError
             Topic, experts or answers out of range, or an expert named twice.
         """
+        return self._decision(topic, n_options, experts, answers, allowed).values
+
+    def _decision(
+        self,
+        topic: int,
+        n_options: int | None,
+        experts: ArrayLike,
+        answers: ArrayLike,
+        allowed: ArrayLike | None,
+    ) -> Decision:
+        """Take a decision, or take up what was decided, and checked, before."""
+        key = None if allowed is not None else call_key(topic, n_options, experts, answers)
+        if key is not None and key in self._kept:
+            return self._kept[key]
         asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
-        free = (
-            np.ones(self.n_experts, np.bool_)
-            if allowed is None
-            else checked_mask(allowed, self.n_experts)
-        )
-        free = self._unheard(asked, free)
-        if len(self._journal) < self.settings.survey_tasks and (free & self._surveyed()).any():
-            return self._survey(topic, n_options, asked, given, free)
-        key = (topic, n_options, asked.tobytes(), given.tobytes(), free.tobytes())
-        if key not in self._kept:
-            self._kept[key] = self._look_ahead(topic, n_options, asked, given, free)
-        return self._kept[key]
+        free = self._everybody if allowed is None else checked_mask(allowed, self.n_experts)
+        if len(self._journal) < self.settings.survey_tasks:
+            open_to = unheard(asked, free, self._groups, self._speakers)
+            if (open_to & self._surveyed()).any():
+                values = self._survey(topic, n_options, asked, given, open_to)
+                return Decision(values, choice(*values))
+        decision = self._look_ahead(topic, n_options, asked, given, free)
+        if key is not None:
+            self._kept[key] = decision
+        return decision
 
     def _survey(
         self, topic: int, n_options: int | None, asked: IntArray, given: IntArray, free: BoolArray
@@ -127,15 +142,6 @@ class Panel(PanelLearning):
         values = np.where(wanted, 2.0 - self.prices / max(self.prices.max(), 1e-300), -np.inf)
         chance = self._believed(topic, n_options, asked, given).answers
         return AskValues(float(chance.max(initial=0.0)), values)
-
-    def _unheard(self, asked: IntArray, free: BoolArray) -> BoolArray:
-        """One voice a group: leave out those whose like has answered, where others are left."""
-        heard = (self._groups[:, np.newaxis] == self._groups[asked]).any(axis=1)
-        others: BoolArray = free & ~heard
-        speaking: BoolArray = others & self._speakers
-        if speaking.any():
-            return speaking
-        return others if others.any() else free
 
     def _surveyed(self) -> BoolArray:
         target = self.settings.target_cost
@@ -158,32 +164,12 @@ class Panel(PanelLearning):
         Stops after ``settings.max_asks`` calls, where nobody may be asked, and where no ask is
         worth its price; with no answer at all so far it asks on while it can.
         """
-        lists = allowed is None and isinstance(experts, list) and isinstance(answers, list)
-        if not lists or len(self._journal) < self.settings.survey_tasks:
-            return self._choose(topic, n_options, experts, answers, allowed)
-        # What was decided before was checked before.
-        key = (topic, n_options, str(experts), str(answers))
-        if key not in self._chosen:
-            self._chosen[key] = self._choose(topic, n_options, experts, answers, allowed)
-        return self._chosen[key]
-
-    def _choose(
-        self,
-        topic: int,
-        n_options: int | None,
-        experts: ArrayLike,
-        answers: ArrayLike,
-        allowed: ArrayLike | None,
-    ) -> int:
         surveying = len(self._journal) < self.settings.survey_tasks
         most = self.settings.survey_asks if surveying else self.settings.max_asks
-        if np.shape(experts)[0] >= most:
+        asked = len(experts) if isinstance(experts, list) else np.shape(experts)[0]
+        if asked >= most:
             return -1
-        stop, ask = self.values(topic, n_options, experts, answers, allowed)
-        # Two experts who would both be asked are worth the same in either order: rounding, which
-        # differs between processors, must not choose.
-        best = int(ask.round(12).argmax())
-        return -1 if ask[best] == -np.inf or 0.0 < stop >= ask[best] else best
+        return self._decision(topic, n_options, experts, answers, allowed).ask
 
     def posterior(
         self, topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
@@ -197,28 +183,29 @@ class Panel(PanelLearning):
 
     def _look_ahead(
         self, topic: int, n_options: int | None, asked: IntArray, given: IntArray, free: BoolArray
-    ) -> AskValues:
+    ) -> Decision:
         options = self._options(n_options, given)
-        table = self._table_of(topic, options)
+        table, settings = self._table_of(topic, options), self.settings
         question = Question(
-            self._rates.difficulty[topic],
+            table.prior,
             table.rates,
             table.log_rates,
             asked,
             given,
             self._pool,
             free,
-            self._budget.quoted * self.prices,
+            self._speakers,
+            self._groups,
+            self._call_prices,
             float(max(options, 2)),
         )
-        settings = self.settings
         depth = settings.depth if asked.shape[0] else settings.opening_depth
         values = np.empty(self.n_experts)
-        stop = value_asks(
+        stop, ask = decide(
             question, self._room(given), depth, settings.width, settings.pool_limit, values
         )
         values.flags.writeable = False
-        return AskValues(stop, values)
+        return Decision(AskValues(stop, values), ask)
 
     def record(
         self,
@@ -242,18 +229,13 @@ class Panel(PanelLearning):
         int
             Item number, for `grade`, `audit` and `add_answer`.
         """
-        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
+        finished = self._finish(topic, n_options, experts, answers)
+        asked, given, options, verdict, evidence = finished
         paid = checked_costs(costs, asked.shape[0])
-        chance = self.posterior(topic, n_options, asked, given).answers
-        best = int(np.argmax(chance)) if chance.shape[0] else EMPTY
-        verdict = best, float(chance[best]) if best >= 0 else 0.0
-        options = self._options(n_options, given)
         item = self._journal.add_task(topic, options, asked, given, paid, verdict)
-        self._calls[asked] += 1
-        self._topic_calls[topic, asked] += 1
-        self._budget.pay_task(float(paid.sum()))
-        self._bill(asked, given, paid)
-        self._suspect(item, asked, self._watch.evidence(self._journal.task(item)))
+        self._budget.pay_task(sum(paid.tolist()))
+        self._count(topic, asked, given, paid)
+        self._suspect(item, asked, evidence)
         if len(self._journal) >= self._next_refit:
             self.refit()
         elif self._budget.requote():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.checks import checked_prices
 
@@ -14,6 +15,19 @@ __all__ = ["PriceBook"]
 
 _STALE = 0.05
 """Relative change of a price at which look-aheads made with the old one are thrown away."""
+
+
+@kernel
+def _enter(billed: FloatArray, quoted: FloatArray, experts: IntArray, costs: FloatArray) -> bool:
+    """Count what answers cost; say whether a quoted price has become stale."""
+    stale = False
+    for call in range(experts.shape[0]):
+        expert = experts[call]
+        billed[0, expert] += costs[call]
+        billed[1, expert] += 1.0
+        mean, price = billed[0, expert] / billed[1, expert], quoted[expert]
+        stale |= abs(mean - price) > _STALE * max(mean, price)
+    return stale
 
 
 class PriceBook:
@@ -61,12 +75,10 @@ class PriceBook:
             Who answered, without repetition.
         costs : float64[answers]
         """
-        self._billed[0, experts] += costs
-        self._billed[1, experts] += 1.0
+        if not _enter(self._billed, self.quoted, experts, costs):
+            return False
         means = self._means()
         stale: BoolArray = abs(means - self.quoted) > _STALE * np.maximum(means, self.quoted)
-        if not stale.any():
-            return False
         self.quoted = checked_prices(np.where(stale, means, self.quoted))
         return True
 
