@@ -34,7 +34,9 @@ class Sum(NamedTuple):
     Attributes
     ----------
     value : float
-        The sum.
+        The sum, less that at the origin: far points would drown what changes.
+    size : float
+        The sum of what `value` is the sum of, without signs.
     gradient : ndarray of float64, shape (dimensions,)
         Its gradient.
     directions : ndarray of float64, shape (points, dimensions)
@@ -44,6 +46,7 @@ class Sum(NamedTuple):
     """
 
     value: float
+    size: float
     gradient: FloatArray
     directions: FloatArray
     pulls: FloatArray
@@ -120,7 +123,11 @@ def _sum(points: FloatArray, weights: FloatArray, at: FloatArray) -> Sum:
     # A point at the position itself draws it nowhere.
     safe = np.maximum(distances, SMALLEST)
     directions = (at - points) / safe[:, None]
-    return Sum(float(weights @ distances), weights @ directions, directions, weights / safe)
+    lengths = np.linalg.norm(points, axis=1)
+    # |p − x| − |p| without cancellation, as a difference of squares over a sum.
+    gained = (at @ at - 2.0 * (points @ at)) / np.maximum(distances + lengths, SMALLEST)
+    value, size = float(weights @ gained), float(weights @ np.abs(gained))
+    return Sum(value, size, weights @ directions, directions, weights / safe)
 
 
 def _descent(
@@ -134,7 +141,7 @@ def _descent(
     for _ in range(MOST_HALVINGS):
         there = _sum(points, weights, at + share * step)
         flatter = np.linalg.norm(there.gradient) < 0.5 * np.linalg.norm(here.gradient)
-        level = there.value <= here.value * (1 + ROUNDING)
+        level = there.value <= here.value + ROUNDING * there.size
         if there.value <= here.value + share * promised or (flatter and level):
             return share, there
         share /= 2

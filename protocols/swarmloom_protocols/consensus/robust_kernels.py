@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 
-__all__ = ["pull", "weiszfeld"]
+__all__ = ["pull", "weight_within", "weiszfeld"]
 
 FloatArray = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 REORDERED = frozenset({"contract", "reassoc"})
 # Points that are read twice while they are in the first-level cache.
 BLOCK = 16
-# Distances of points within ±2 that rounding may make.
+# Distances between positions within ±2, where most of the weight is, that rounding may make.
 SMALLEST = 1e-15
 
 
@@ -28,6 +28,16 @@ def squared_distance(one: FloatArray, other: FloatArray) -> float:
     for c in range(one.size):
         apart = one[c] - other[c]
         total += apart * apart
+    return total
+
+
+@kernel
+def weight_within(points: FloatArray, weights: FloatArray, at: FloatArray, radius: float) -> float:
+    """Return the weight of the points nearer to a position than a radius."""
+    total = 0.0
+    for i in range(weights.size):
+        if squared_distance(points[i], at) < radius * radius:
+            total += weights[i]
     return total
 
 
@@ -115,7 +125,7 @@ def weiszfeld(
     Parameters
     ----------
     points : ndarray of float64, shape (points, dimensions)
-        The points, within ±2.
+        The points, at least half of their weight at distances of about 1 from the median.
     weights : ndarray of float64, shape (points,)
         Their weights, ≥ 0 and not all 0.
     at : ndarray of float64, shape (dimensions,)

@@ -7,7 +7,6 @@ two of the honest opinions when the liars collude.
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Literal, get_args
 
@@ -19,7 +18,16 @@ from scipy.spatial.distance import cdist
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
 from swarmloom_protocols.consensus.distance_newton import newton
-from swarmloom_protocols.consensus.robust_kernels import weiszfeld
+from swarmloom_protocols.consensus.robust_frame import (
+    FAR,
+    centre,
+    middle,
+    pulled_in,
+    radii,
+    scale,
+    weighted_median,
+)
+from swarmloom_protocols.consensus.robust_kernels import weight_within, weiszfeld
 
 __all__ = [
     "RobustMethod",
@@ -42,6 +50,8 @@ MOST_ROUNDS = 1000
 # Rounds of Weiszfeld's algorithm before Newton's is tried, and dimensions up to which it is.
 PATIENCE = 100
 MOST_SOLVED = 512
+# Where most opinions are this far from the median, as a share of the largest, one scale is enough.
+WIDE = 1e-3
 
 
 def robust_mean(
@@ -97,8 +107,9 @@ def coordinate_median(opinions: ArrayLike) -> FloatArray:
     -------
     ndarray of float64, shape (dimensions,)
     """
-    points, size = _checked(opinions)
-    return np.asarray(np.median(points, axis=0) * size)
+    ordered = np.sort(_checked(opinions), axis=0)
+    count = len(ordered)
+    return middle(ordered[(count - 1) // 2], ordered[count // 2])
 
 
 def trimmed_mean(opinions: ArrayLike, faulty: int) -> FloatArray:
@@ -118,10 +129,9 @@ def trimmed_mean(opinions: ArrayLike, faulty: int) -> FloatArray:
     -------
     ndarray of float64, shape (dimensions,)
     """
-    points, size = _checked(opinions)
+    points = _checked(opinions)
     out = whole("faulty", faulty, 0, (len(points) - 1) // 2)
-    kept = np.sort(points, axis=0)[out : len(points) - out]
-    return np.asarray(kept.mean(0) * size)
+    return _mean(np.sort(points, axis=0)[out : len(points) - out])
 
 
 def geometric_median(
@@ -154,20 +164,45 @@ def geometric_median(
     -------
     ndarray of float64, shape (dimensions,)
     """
-    points, size = _checked(opinions)
+    points = _checked(opinions)
     shares = _checked_weights(weights, len(points))
     positive("tolerance", tolerance)
     rounds = whole("most_iterations", most_iterations, 1)
-    # The middle of two medians on a line; in a plane the mean is as good a start, and cheaper.
-    on_a_line = points.shape[1] == 1
-    at = np.median(points, axis=0) if on_a_line else np.full(len(points), 1 / len(points)) @ points
-    if not _reached(points, shares, at, tolerance, rounds):
+    if points.shape[1] == 1:
+        return middle(*np.array(weighted_median(points[:, 0], shares))[:, None])
+    at, reached = _geometric_median(points, shares, tolerance, rounds)
+    if not reached:
         warnings.warn(
             f"geometric median not within {tolerance:g} after {rounds} rounds",
             RuntimeWarning,
             stacklevel=2,
         )
-    return np.asarray(at * size)
+    return at
+
+
+def _geometric_median(
+    points: FloatArray, weights: FloatArray, tolerance: float, rounds: int
+) -> tuple[FloatArray, bool]:
+    """Return the geometric median, and whether the tolerance was reached.
+
+    On the scale of the largest opinion, which is cheap and starts from the mean; where most turn
+    out to be much nearer to each other than that, again about their coordinate median.
+    """
+    size = scale(float(np.maximum(points.max(), -points.min())))
+    scaled = points / size
+    at = np.full(len(points), 1 / len(points)) @ scaled
+    reached = _reached(scaled, weights, at, tolerance, rounds)
+    if weight_within(scaled, weights, at, WIDE) < 0.5 * weights.sum():
+        return at * size, reached
+    middle_one = centre(points, weights)
+    size = weighted_median(radii(points, middle_one), weights)[0]
+    if size == 0.0:
+        # Half of the weight holds it there against all others.
+        return middle_one, True
+    near = pulled_in(points, middle_one, scale(size))
+    at = np.zeros(points.shape[1])
+    reached = _reached(near, weights, at, tolerance, rounds)
+    return middle_one + at * scale(size), reached
 
 
 def _reached(
@@ -221,15 +256,20 @@ def multi_krum(opinions: ArrayLike, faulty: int, kept: int | None = None) -> Flo
     -------
     ndarray of float64, shape (dimensions,)
     """
-    points, size = _checked(opinions, least=3)
+    points = _checked(opinions, least=3)
     count = len(points)
     liars = whole("faulty", faulty, 0, (count - 3) // 2)
     near = count - liars - 2
     best = near if kept is None else whole("kept", kept, 1, count - liars)
-    squares = np.sort(cdist(points, points, "sqeuclidean"), axis=1)
+    at = centre(points, np.ones(count))
+    reach = radii(points, at)
+    size = float(np.sort(reach)[count - liars - 1])
+    # At most `liars` are left out, whose scores would be infinite beside all others'.
+    rows = np.flatnonzero(reach / FAR <= size)
+    inside = (points[rows] - at) / scale(size)
+    squares = np.sort(cdist(inside, inside, "sqeuclidean"), axis=1)
     scores = squares[:, 1 : near + 1].sum(1)
-    chosen = np.argsort(scores, kind="stable")[:best]
-    return np.asarray(points[chosen].mean(0) * size)
+    return _mean(points[rows[np.argsort(scores, kind="stable")[:best]]])
 
 
 def cluster_mean(opinions: ArrayLike, radius: float | None = None) -> FloatArray:
@@ -253,45 +293,57 @@ def cluster_mean(opinions: ArrayLike, radius: float | None = None) -> FloatArray
     ndarray of float64, shape (dimensions,)
         The mean of the cluster's original opinions; the first of the largest where several are.
     """
-    points, size = _checked(opinions)
+    points = _checked(opinions)
+    at = centre(points, np.ones(len(points)))
+    reach = radii(points, at)
+    half = len(points) // 2
+    size = np.sort(reach)[half] if radius is None else positive("radius", radius)
+    near = reach / FAR <= size
+    inside = (points[near] - at) / scale(size)
     if radius is None:
-        reach = float(np.sort(cdist(points, points), axis=1)[:, len(points) // 2].min())
+        within = float(np.sort(cdist(inside, inside), axis=1)[:, half].min())
     else:
-        reach = positive("radius", radius) / size
-    members = _largest_cluster(points, reach)
-    return np.asarray(points[members].mean(0) * size)
+        within = size / scale(size)
+    labels = np.empty(len(points), np.int64)
+    labels[near] = _clusters(inside, within)
+    # So far out, doubles are equal or farther apart than any radius.
+    _, alike = np.unique(points[~near], axis=0, return_inverse=True)
+    labels[~near] = len(points) + alike.reshape(-1)
+    sizes = np.bincount(labels)[labels]
+    return _mean(points[labels == labels[sizes.argmax()]])
 
 
-def _largest_cluster(points: FloatArray, radius: float) -> IntArray:
-    """Return the rows of the largest cluster once nobody moves any more."""
+def _clusters(points: FloatArray, radius: float) -> IntArray:
+    """Return a label of each row's cluster, once nobody moves any more."""
     at = points
     for _ in range(MOST_ROUNDS):
         near = (cdist(at, at) <= radius * (1 + 1e-12)).astype(np.float64)
         following = near @ at / near.sum(1, keepdims=True)
-        still = np.abs(following - at).max() <= 1e-12
+        still = np.abs(following - at) <= np.maximum(1e-12, 1e-14 * np.abs(at))
         at = following
-        if still:
+        if still.all():
             break
     _, labels = connected_components(cdist(at, at) <= radius / 2, directed=False)
-    return np.flatnonzero(labels == np.bincount(labels).argmax())
+    return np.asarray(labels, np.int64)
 
 
-def _checked(opinions: ArrayLike, least: int = 1) -> tuple[FloatArray, float]:
-    """Return points within ±2 and what they were divided by.
+def _mean(points: FloatArray) -> FloatArray:
+    """Return the mean of rows whose sum may overflow."""
+    size = scale(float(np.maximum(points.max(), -points.min())))
+    return np.asarray((points / size).mean(0) * size)
 
-    Their squares neither overflow nor vanish, and a power of two divides without rounding.
-    """
-    points = np.asarray(opinions, np.float64)
+
+def _checked(opinions: ArrayLike, least: int = 1) -> FloatArray:
+    """Return finite opinions as a table."""
+    points = np.ascontiguousarray(opinions, np.float64)
     if points.ndim != 2 or len(points) < least or points.shape[1] == 0:
         raise InputError(
             f"opinions: shape {points.shape}; allowed: (agents, dimensions), from ({least}, 1)"
         )
-    largest = float(np.maximum(points.max(), -points.min()))
-    if not math.isfinite(largest):
+    if not np.isfinite(np.maximum(points.max(), -points.min())):
         wrong = int(np.isfinite(points).all(1).argmin())
         raise InputError(f"opinions: row {wrong} is not finite; leave such agents out")
-    size = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
-    return np.ascontiguousarray(points / size), size
+    return points
 
 
 def _checked_weights(weights: ArrayLike | None, count: int) -> FloatArray:

@@ -64,12 +64,14 @@ LATEX_SIGN = re.compile("|".join(map(re.escape, sorted(LATEX_SIGNS, key=len, rev
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 ARTICLE = re.compile(r"\b(?:the|an)\s+(?=\w)|^a\s+(?!and\b|or\b)(?=\w\w)")
 # A unit after a number: up to three words of letters and signs of units.
-UNIT = re.compile(r"^([-+]?[\d.]+(?:/\d+)?(?:e[-+]?\d+)?)\s*(?:%|°|[^\W\d_])[^\d]*(?:\^-?\d)?$")
+UNIT = re.compile(r"^([-+]?[\d.]++(?:/\d++)?(?:e[-+]?\d++)?)\s*+(?:%|°|[^\W\d_])[^\d]*(?:\^-?\d)?$")
 CURRENCY = re.compile(r"^([-+]?)\s*[$€£¥]\s*(?=[\d.])")
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
-WHOLE_NUMBER = re.compile(rf"({NUMBER})(?:/(\d+\.?\d*))?\s*(%?)")
-MIXED_NUMBER = re.compile(r"([-+]?)(\d+)\s+(\d+)/(\d+)")
-ANY_NUMBER = re.compile(rf"(?<![\w.])({NUMBER})(?:/(\d+\.?\d*))?\s*(%?)")
+# Digits are never given back (++): a long row of them would be tried at every length.
+NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:e[-+]?\d++)?+"
+WITH_DIVISOR = rf"({NUMBER})(?:/(\d++(?:\.\d*+)?+))?+\s*(%?)"
+WHOLE_NUMBER = re.compile(WITH_DIVISOR)
+MIXED_NUMBER = re.compile(r"([-+]?)(\d++)\s++(\d++)/(\d++)")
+ANY_NUMBER = re.compile(rf"(?<![\w.]){WITH_DIVISOR}")
 
 
 def normal_form(
@@ -190,9 +192,9 @@ def stated_number(text: str, *, last: bool = False) -> float | None:
     """
     form = CURRENCY.sub(r"\1", normal_form(text, articles=False))
     mixed = MIXED_NUMBER.fullmatch(form)
-    if mixed and int(mixed[4]):
-        size = int(mixed[2]) + int(mixed[3]) / int(mixed[4])
-        return -size if mixed[1] == "-" else size
+    if mixed and float(mixed[4]):
+        size = float(mixed[2]) + float(mixed[3]) / float(mixed[4])
+        return _finite(-size if mixed[1] == "-" else size)
     found = WHOLE_NUMBER.fullmatch(form)
     if found is None and last:
         found = next(reversed(list(ANY_NUMBER.finditer(form))), None)
@@ -201,5 +203,8 @@ def stated_number(text: str, *, last: bool = False) -> float | None:
 
 def _value(number: str, divisor: str | None, percent: str) -> float | None:
     below = float(divisor or 1) * (100 if percent else 1)
-    value = float(number) / below if below else math.nan
+    return _finite(float(number) / below if below else math.nan)
+
+
+def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None

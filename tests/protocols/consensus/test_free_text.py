@@ -156,6 +156,10 @@ def test_codes_are_a_partition_in_order_of_appearance(name, answers):
         (".5", 0.5),
         ("3/0", None),
         ("1e999", None),
+        ("1" * 400 + " 1/2", None),
+        ("1 1/" + "3" * 5000, 1.0),
+        ("1/" + "0" * 5000, None),
+        ("1" * 400 + "/" + "1" * 400, None),
         ("five", None),
         ("42 apples", None),
         ("", None),
@@ -163,6 +167,20 @@ def test_codes_are_a_partition_in_order_of_appearance(name, answers):
 )
 def test_stated_numbers(text, value):
     assert stated_number(text) == value
+
+
+@pytest.mark.parametrize("text", ["1" * 50_000 + "x", ",123" * 12_000 + "x", "1" * 50_000 + " 1x"])
+@pytest.mark.parametrize("last", [False, True])
+def test_long_rows_of_digits_are_read_once(text, last):
+    """Giving digits back took minutes here."""
+    assert stated_number(text, last=last) in (None, 1.0)
+
+
+@given(st.text(alphabet="0123456789./ %e-,$x", max_size=40).map(lambda text: text * 12))
+def test_a_number_is_finite_or_none(text):
+    for last in (False, True):
+        value = stated_number(text, last=last)
+        assert value is None or math.isfinite(value)
 
 
 def test_the_last_number_of_a_text():

@@ -195,13 +195,14 @@ def test_colluding_liars_move_the_mean_and_hardly_the_others(dimensions):
         assert worst["cluster"] < 0.5 * min(worst["geometric_median"], worst["trimmed_mean"])
 
 
-def test_breakdown_points():
+@pytest.mark.parametrize("size", [1e9, 1e16, 1e150, 1e300])
+def test_breakdown_points(size):
     """A far liar fewer is withstood, one more is not; the mean falls to one."""
     honest = np.random.default_rng(0).normal(size=(21, 3))
 
     def moved(liars, method, faulty):
-        points = np.r_[honest, np.full((liars, 3), 1e9)]
-        return np.abs(robust_mean(points, method, faulty=faulty)).max() > 1e6
+        points = np.r_[honest, np.full((liars, 3), size)]
+        return np.abs(robust_mean(points, method, faulty=faulty)).max() > 10
 
     for method in ("coordinate_median", "geometric_median", "cluster"):
         assert not moved(20, method, 0)
@@ -209,7 +210,49 @@ def test_breakdown_points():
     assert not moved(20, "trimmed_mean", 20)
     assert moved(6, "trimmed_mean", 5)
     assert not moved(18, "krum", 18)
-    assert np.abs(np.r_[honest, [[1e9] * 3]].mean(0)).max() > 1e6
+    assert np.abs(np.r_[honest, [[size] * 3]].mean(0)).max() > 10
+
+
+SIZES = [10.0**power for power in (6, 12, 16, 20, 100, 155, 200, 300)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_liar_of_any_size_leaves_the_honest_as_they_were(size):
+    points = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [2.5, 0.0], [size, 0.0]])
+    np.testing.assert_allclose(geometric_median(points), [2.5, 0.0], rtol=1e-9)
+    np.testing.assert_array_equal(coordinate_median(points), [2.5, 0.0])
+    np.testing.assert_array_equal(trimmed_mean(points, 1), [2.5, 0.0])
+    np.testing.assert_array_equal(multi_krum(points, 1), [2.25, 0.0])
+    np.testing.assert_array_equal(cluster_mean(points), points[1:4].mean(0))
+    # In one dimension, by weight: the liar's is the largest and less than half.
+    line = geometric_median(points[:, :1], [1.0, 1.0, 1.0, 1.0, 3.0])
+    np.testing.assert_array_equal(line, [3.0])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_liars_in_many_directions_pull_with_their_directions_alone(size):
+    """At the least sum, the honest hold what the liars' directions add up to."""
+    rng = np.random.default_rng(1)
+    honest, ways = rng.normal(size=(21, 3)), rng.normal(size=(20, 3))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    apart = geometric_median(np.r_[honest, ways * size]) - honest
+    forces = (apart / np.linalg.norm(apart, axis=1, keepdims=True)).sum(0)
+    np.testing.assert_allclose(forces, ways.sum(0), atol=1e-7 + 20 / size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_more_than_half_at_one_place_hold_it(size):
+    points = np.r_[np.full((4, 2), 0.7), [[size, -size], [size, 1.0], [0.0, 1.0]]]
+    for method in ("coordinate_median", "geometric_median", "krum", "cluster"):
+        found = robust_mean(points, method, faulty=2)
+        np.testing.assert_allclose(found, [0.7, 0.7], rtol=1e-12)
+
+
+def test_far_liars_are_a_cluster_where_they_stand_together_alone():
+    honest = np.arange(4.0)[:, None] * 0.1
+    together, scattered = np.full((5, 1), 1e200), np.array([[1e200], [2e200], [3e200], [4e200]])
+    np.testing.assert_allclose(cluster_mean(np.r_[honest, together], 1.0), [1e200])
+    np.testing.assert_allclose(cluster_mean(np.r_[scattered, honest], 1.0), [0.15])
 
 
 @pytest.mark.parametrize("method", ALL)
