@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -18,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from swarmloom_protocols.checks import generator, positive
+from swarmloom_protocols.checks import generator, positive, whole
 from swarmloom_protocols.consensus.chaos.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from swarmloom_protocols.consensus.chaos.systems import System
 from swarmloom_protocols.consensus.dynamics.equilibria import equilibrium, multipliers, stable
@@ -60,7 +61,7 @@ class Attractor:
         How the simulation ended.
     agreed : bool
         Whether the exponents and the record say the same; if not, take `kind` with care and a
-        longer run.
+        longer run. False too for an orbit on its way out that passed no bound.
     exponents, standard_errors : ndarray of float64, shape (D,)
         Lyapunov exponents; NaN where there are none.
     dimension : float
@@ -70,9 +71,9 @@ class Attractor:
     period : Period or None
         Of a closed orbit.
     position : ndarray of float64, shape (D,)
-        The fixed point, or the mean state.
+        The fixed point, or the mean state; NaN for angles.
     extent : ndarray of float64, shape (D,)
-        Range of each component.
+        Range of each component; within 2π for angles.
     """
 
     kind: AttractorKind | None
@@ -96,6 +97,7 @@ def find_attractor(
     transient: float = 200.0,
     duration: float = 1000.0,
     bound: float = 1e6,
+    angles: Sequence[int] = (),
 ) -> Attractor:
     """Find out on what a system settles.
 
@@ -116,6 +118,10 @@ def find_attractor(
         as 0, so that chaos weaker than that passes for order.
     bound : float, optional
         A component beyond it has escaped.
+    angles : sequence of int, optional
+        Components in radians that only matter modulo 2π, from 0: the clock of a forced system,
+        whose velocity is the forcing's angular frequency. `bound` is for the turns that they add
+        up to as well.
 
     Returns
     -------
@@ -129,22 +135,41 @@ def find_attractor(
     generator("rng", rng)
     step = 1.0 if system.kind == "map" else positive("dt", dt)
     length = positive("duration", duration)
+    turning = _checked_angles(system, angles)
     follow = partial(simulate, system, dt=dt, bound=bound, most_steps=MOST_STEPS)
     before = follow(transient, start=start, every=MOST_STEPS)
     if before.outcome != "Complete":
         return _none(system, before.outcome)
     steps = max(FEWEST_ROWS, math.floor(length / step))
-    run = follow(steps * step, start=before.last)
-    if run.outcome != "Complete" or leaves(run.states):
+    begin = _wrapped(before.last[None], turning)[0]
+    run = follow(steps * step, start=begin)
+    if run.outcome != "Complete" or leaves(_unrolled(run.states, turning)):
         return _none(system, run.outcome)
-    spectrum = _spectrum(system, before.last, steps, step)
-    return _typed(system, spectrum, run.states, step, rng)
+    spectrum = _spectrum(system, begin, steps, step)
+    return _typed(system, spectrum, run.states, turning, (step, rng))
+
+
+def _checked_angles(system: System, angles: Sequence[int]) -> list[int]:
+    return [whole("angles", angle, 0, system.dimension - 1) for angle in angles]
+
+
+def _wrapped(states: FloatArray, angles: list[int]) -> FloatArray:
+    """Return states with their angles within [0, 2π)."""
+    wrapped = states.copy()
+    wrapped[:, angles] %= 2 * math.pi
+    return wrapped
+
+
+def _unrolled(states: FloatArray, angles: list[int]) -> FloatArray:
+    """Return states with cosines and sines for angles, which neither grow nor jump."""
+    straight = np.delete(states, angles, axis=1)
+    return np.hstack([straight, np.cos(states[:, angles]), np.sin(states[:, angles])])
 
 
 def _none(system: System, outcome: Outcome) -> Attractor:
     nothing = np.full(system.dimension, math.nan)
     parts = nothing, nothing.copy(), math.nan, math.nan, None, nothing.copy(), nothing.copy()
-    return Attractor(None, outcome, True, *parts)
+    return Attractor(None, outcome, outcome != "Complete", *parts)
 
 
 def _spectrum(system: System, state: FloatArray, steps: int, dt: float) -> LyapunovSpectrum:
@@ -158,14 +183,16 @@ def _typed(
     system: System,
     spectrum: LyapunovSpectrum,
     states: FloatArray,
-    dt: float,
-    rng: np.random.Generator,
+    angles: list[int],
+    pace: tuple[float, np.random.Generator],
 ) -> Attractor:
-    rest, period = _rest(system, states), None
+    (dt, rng), seen_states = pace, _unrolled(states, angles)
+    rest, period, middle = _rest(system, states), None, states.mean(axis=0)
+    middle[angles] = math.nan
     wanders = math.nan
     if rest is None:
-        period = _period(system, states, dt)
-        series = thinned(states)
+        period = _period(system, seen_states, dt)
+        series = thinned(seen_states)
         wanders = zero_one_test(series, rng=rng) if series.size >= FEWEST_VALUES else math.nan
     seen = _seen(rest is not None, period, wanders)
     signs = _by_signs(system, spectrum, len(states) * dt)
@@ -183,8 +210,8 @@ def _typed(
         spectrum.kaplan_yorke,
         wanders,
         period,
-        states.mean(axis=0) if rest is None else rest,
-        np.ptp(states, axis=0),
+        middle if rest is None else rest,
+        np.ptp(_wrapped(states, angles), axis=0),
     )
 
 

@@ -67,6 +67,73 @@ def test_what_is_known_of_them():
     assert strange.zero_one > 0.9
 
 
+def standard_step(state, parameters):
+    push = (state[0] + parameters[0] * math.sin(state[1])) % (2 * math.pi)
+    return (push, (state[1] + push) % (2 * math.pi))
+
+
+def standard_slopes(state, parameters):
+    push = parameters[0] * math.cos(state[1])
+    return ((1.0, push), (1.0, 1.0 + push))
+
+
+@pytest.mark.row("C4")
+def test_chaos_that_keeps_areas_is_on_no_attractor():
+    standard = user_system(
+        "standard map",
+        standard_step,
+        kind="map",
+        start=[1.0, 2.0],
+        parameters={"kick": 6.0},
+        jacobian=standard_slopes,
+    )
+    found = find_attractor(standard, rng=rng(), duration=5_000.0)
+    # ln(K/2), Chirikov (1979).
+    assert found.exponents[0] == pytest.approx(math.log(3.0), abs=0.05)
+    assert found.exponents.sum() == pytest.approx(0.0, abs=1e-9)
+    assert (found.kind, found.agreed) == ("Chaotic", True)
+
+
+def test_a_superstable_cycle_is_a_cycle():
+    square = user_system("square", lambda x, p: (x[0] * x[0] - 1.0,), kind="map", start=[0.0])
+    found = find_attractor(square, rng=rng())
+    assert (found.kind, found.period.period, found.agreed) == ("LimitCycle", 2.0, True)
+    assert found.exponents[0] == -math.inf
+
+
+def duffing(state, parameters):
+    x, speed, clock = state[0], state[1], state[2]
+    force = x - x**3 - 0.3 * speed + parameters[0] * math.cos(clock)
+    return (speed, force, 1.2)
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "kind", "periods"),
+    [(0.2, "LimitCycle", 1), (0.28, "LimitCycle", 2), (0.5, "StrangeAttractor", None)],
+)
+def test_forced_systems_are_typed_by_their_clock(amplitude, kind, periods):
+    system = DUFFING.with_parameters(amplitude=amplitude)
+    found = find_attractor(system, rng=rng(), angles=(2,), duration=1_500.0)
+    assert (found.kind, found.agreed) == (kind, True)
+    assert math.isnan(found.position[2])
+    assert found.extent[2] <= 2 * math.pi
+    if periods:
+        assert found.period.period == pytest.approx(periods * 2 * math.pi / 1.2, rel=1e-6)
+
+
+def test_a_clock_that_nobody_names_leaves():
+    found = find_attractor(DUFFING, rng=rng(), duration=100.0)
+    assert (found.kind, found.outcome, found.agreed) == (None, "Complete", False)
+    for angles in [(3,), (-1,), (0.5,)]:
+        with pytest.raises(InputError, match="angles"):
+            find_attractor(DUFFING, rng=rng(), angles=angles)
+
+
+DUFFING = user_system(
+    "duffing", duffing, kind="flow", start=[0.5, 0.0, 0.0], parameters={"amplitude": 0.2}
+)
+
+
 @pytest.mark.parametrize(
     "system", [known.damped_oscillator(1.0, -0.05), known.henon(1.4, 1.1), known.logistic(4.1)]
 )
