@@ -45,7 +45,7 @@ def simulate_agreement(
     *,
     faulty: Mapping[int, Fault] | None = None,
     loss: float = 0.0,
-    patience: int = 40,
+    patience: int = 10,
     most_views: int = 30,
     rng: np.random.Generator,
 ) -> Agreement:
@@ -61,8 +61,8 @@ def simulate_agreement(
     loss : float
         Probability that a message is lost, 0 to below 1.
     patience : int
-        Deliveries a replica, on average, before the view is changed; it doubles with every
-        change. Whenever no message is under way, all repeat what they said.
+        Deliveries between two replicas, on average, before the view is changed; it doubles with
+        every change. Whenever no message is under way, all repeat what they said.
     most_views : int
         Changes after which the simulation gives up.
     rng : numpy.random.Generator
@@ -108,7 +108,7 @@ class _Group:
         for view in range(most_views):
             for liar in self.liars:
                 self.wire.extend(liar.attack(view, self.n))
-            self.wait(patience * self.n * 2 ** min(view, 20))
+            self.wait(patience * self.n**2 * 2 ** min(view, 20))
             if self.finished():
                 return
             for who, replica in self.correct.items():
