@@ -254,7 +254,7 @@ class PanelLearning:
 
     def _auditable(self) -> BoolArray:
         return undominated(
-            estimated_accuracy(self._rates),
+            self._accuracy,
             self._labels,
             self.prices,
             self._budget.price,
@@ -348,6 +348,7 @@ class PanelLearning:
             difficulty=_with_copies(self._rates.difficulty, extra),
         )
         self._explored: FloatArray = _with_copies(self._explored, extra)
+        self._accuracy = estimated_accuracy(self._rates)
         self._topic_calls = np.pad(self._topic_calls, ((0, extra), (0, 0)))
         self._watch.take_up(self._rates)
 
@@ -393,6 +394,7 @@ class PanelLearning:
         self._forget_tables()
 
     def _forget_tables(self) -> None:
+        self._accuracy = estimated_accuracy(self._rates)
         self._tables: dict[tuple[int, int], RateTable] = {}
         self._beliefs: dict[tuple[Any, ...], Belief] = {}
         self._finished: dict[tuple[Any, ...], Finished] = {}

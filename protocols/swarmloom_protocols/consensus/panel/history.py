@@ -50,7 +50,16 @@ class _Columns:
         """Return the entries so far, a view."""
         return self._rooms[name][: self.length]
 
-    def extend(self, count: int, rows: tuple[Any, ...]) -> None:
+    def append(self, row: tuple[float, ...]) -> None:
+        """Add one entry to every column."""
+        place = self.length
+        if place >= self._capacity:
+            self._grow(place + 1)
+        for room, value in zip(self._rooms.values(), row, strict=True):
+            room[place] = value
+        self.length = place + 1
+
+    def extend(self, count: int, rows: tuple[int | NDArray[Any], ...]) -> None:
         """Add ``count`` entries to every column; ``rows`` has one array or number for each."""
         start, end = self.length, self.length + count
         if end > self._capacity:
@@ -109,7 +118,7 @@ class Journal:
     ) -> int:
         """Add a finished task with its calls, verdict and confidence; return its item number."""
         item, count = self._tasks.length, len(experts)
-        self._tasks.extend(1, (topic, n_options, -1, *verdict, self._calls.length, count))
+        self._tasks.append((topic, n_options, -1, *verdict, self._calls.length, count))
         self._calls.extend(count, (item, experts, answers, costs))
         return item
 
@@ -121,7 +130,7 @@ class Journal:
     def add_later(self, item: int, expert: int, answer: int, cost: float) -> None:
         """Add an answer bought after the task was finished."""
         self._later.setdefault(item, []).append(self._calls.length)
-        self._calls.extend(1, (item, expert, answer, cost))
+        self._calls.append((item, expert, answer, cost))
 
     def experts_of(self, item: int) -> list[int]:
         """Who has answered a task."""

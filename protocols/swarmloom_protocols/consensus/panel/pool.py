@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.learning import Rates, shifted_rates
 from swarmloom_protocols.consensus.panel.likelihood import RIGHT
@@ -95,11 +96,20 @@ def undominated(
     """
     error = doubt * settings.prune_error / np.sqrt(labels + 2.0)
     worth = accuracy - settings.prune_price * price_of_money * prices
-    lead = worth[:, None] - worth[None, :]
-    beats = (lead > np.hypot(error[:, None], error[None, :])) & (prices[:, None] <= prices[None, :])
-    np.fill_diagonal(beats, False)
-    kept: BoolArray = beats.sum(axis=0) < 2
-    return kept
+    return _beaten_by(worth, error, prices) < 2
+
+
+@kernel
+def _beaten_by(worth: FloatArray, error: FloatArray, prices: FloatArray) -> IntArray:
+    """Count for each expert those, no dearer, that lead it by more than the error of the lead."""
+    beaten = np.zeros(worth.shape[0], np.int64)
+    for expert in range(worth.shape[0]):
+        for other in range(worth.shape[0]):
+            lead = worth[other] - worth[expert]
+            # An expert does not lead itself; negative leads need no square root.
+            if lead > 0.0 and prices[other] <= prices[expert]:
+                beaten[expert] += lead > np.hypot(error[other], error[expert])
+    return beaten
 
 
 def choose_pool(
