@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 
-__all__ = ["Floor", "begin", "finish", "new_floor", "survey"]
+__all__ = [
+    "BLOCK",
+    "PATIENCE",
+    "Floor",
+    "appraise",
+    "begin",
+    "bid_all",
+    "finish",
+    "new_floor",
+    "survey",
+    "two_best",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -211,8 +222,15 @@ def _two_listed(floor: Floor, row: int) -> tuple[int, float, float]:
 
 
 @kernel
-def _two_best(floor: Floor, row: int) -> tuple[int, float, float]:
-    """Return a row's best column, its value net of price, and that of the second best."""
+def two_best(floor: Floor, row: int) -> tuple[int, float, float]:
+    """Return a row's best column, its value net of price, and that of the second best.
+
+    Parameters
+    ----------
+    floor : Floor
+        The row's shortlist is renewed where it does not settle it.
+    row : int
+    """
     chosen, best, second = _two_listed(floor, row)
     if second < floor.ceiling[row]:
         _relist(floor, row)
@@ -234,7 +252,7 @@ def _line_up(floor: Floor) -> int:
 @kernel
 def _bid(floor: Floor, row: int, epsilon: float, outside: float, most: float) -> int:
     """Let a row bid for its best column, or do without; return who lost that column, or −1."""
-    column, best, second = _two_best(floor, row)
+    column, best, second = two_best(floor, row)
     if best <= outside:
         floor.chosen[row] = len(floor.price)
         return -1
@@ -250,8 +268,18 @@ def _bid(floor: Floor, row: int, epsilon: float, outside: float, most: float) ->
 
 
 @kernel
-def _bid_all(floor: Floor, epsilon: float, outside: float, most: float, patience: int) -> int:
-    """Let waiting rows bid until none waits or `patience` bids are made; return their number."""
+def bid_all(floor: Floor, epsilon: float, outside: float, most: float, patience: int) -> int:
+    """Let waiting rows bid until none waits or `patience` bids are made; return their number.
+
+    Parameters
+    ----------
+    floor : Floor
+        Overwritten.
+    epsilon, outside, most : float
+        As for `begin`.
+    patience : int
+        Most bids.
+    """
     count, bids, head = _line_up(floor), 0, 0
     while count > 0 and bids < patience:
         bids += 1
@@ -305,7 +333,7 @@ def _offer_all(floor: Floor, epsilon: float, least: float) -> int:
     for asymmetric assignment problems", Computational Optimization and Applications 1, 1992.
     """
     price, owner, profit = floor.price, floor.owner, floor.profit
-    bids, deepest = 0, 0.0
+    bids, opening = 0, price.copy()
     for start in range(len(price)):
         column = start
         while column >= 0 and owner[column] < 0 and price[column] > least:
@@ -324,8 +352,10 @@ def _offer_all(floor: Floor, epsilon: float, least: float) -> int:
                     left = -1
                 else:
                     owner[left] = -1
-            deepest = max(deepest, before - price[column])
             column = left
+    deepest = 0.0
+    for column in range(len(price)):
+        deepest = max(deepest, opening[column] - price[column])
     for row in range(len(profit)):
         floor.ceiling[row] += deepest
     return bids
@@ -345,11 +375,19 @@ def _settle_free_columns(floor: Floor, epsilon: float, outside: float) -> int:
 
 
 @kernel
-def _appraise(floor: Floor, outside: float) -> tuple[float, float]:
-    """Fill the rows' profits; return the sum of values and its dual bound."""
+def appraise(floor: Floor, outside: float) -> tuple[float, float]:
+    """Fill the rows' profits; return the sum of values and its dual bound.
+
+    Parameters
+    ----------
+    floor : Floor
+        No row waits; `profit` is overwritten.
+    outside : float
+        As for `begin`.
+    """
     value, bound = 0.0, 0.0
     for row in range(len(floor.profit)):
-        _, best, _ = _two_best(floor, row)
+        _, best, _ = two_best(floor, row)
         floor.profit[row] = max(best, outside)
         column = floor.chosen[row]
         value += outside if column == len(floor.price) else floor.values[row, column]
@@ -400,7 +438,7 @@ def begin(floor: Floor, first: float, outside: float, most: float) -> tuple[int,
     bids, epsilon = 0, first
     patience = PATIENCE * len(floor.chosen)
     while True:
-        made = _bid_all(floor, epsilon, outside, most, patience)
+        made = bid_all(floor, epsilon, outside, most, patience)
         bids += made
         if made < patience:
             return bids, epsilon, True
@@ -441,10 +479,10 @@ def finish(
     bids = 0
     uneven = outside > -np.inf or floor.values.shape[0] < floor.values.shape[1]
     while True:
-        bids += _bid_all(floor, epsilon, outside, most, ENDLESS)
+        bids += bid_all(floor, epsilon, outside, most, ENDLESS)
         if uneven:
             bids += _settle_free_columns(floor, epsilon, outside)
-        value, bound = _appraise(floor, outside)
+        value, bound = appraise(floor, outside)
         if bound - value <= max(wanted * abs(bound), slack) or epsilon <= last:
             return value, bound, epsilon, bids
         epsilon = max(epsilon / SHRINK, last)

@@ -9,6 +9,7 @@ greedy choice over all agents and tasks, which is worth at least half the optimu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, whole
+from swarmloom_protocols.consensus.allocation.arguments import matrix_of
 from swarmloom_protocols.consensus.gossip.networks import neighbours_of
 
 __all__ = ["BundleResult", "bundle_bidding", "discounted"]
@@ -66,8 +68,8 @@ def discounted(values: ArrayLike, factor: float) -> Gain:
     factor : float
         0 to 1; with 1 the gains are the values.
     """
-    matrix = np.asarray(values, np.float64)
-    if matrix.ndim != 2 or not (np.isfinite(matrix).all() and (matrix >= 0.0).all()):
+    matrix = matrix_of("values", values)
+    if not (np.isfinite(matrix).all() and (matrix >= 0.0).all()):
         raise InputError("values: must be a matrix, agents by tasks, finite and not negative")
     share = between("factor", factor, 0.0, 1.0)
 
@@ -103,6 +105,11 @@ class _Agent:
         if task in self.bundle:
             return 0.0
         worth, rival = gain(self.name, self.bundle, task), self.winners[task]
+        if not math.isfinite(worth):
+            raise InputError(
+                f"gain({self.name}, {self.bundle}, {task}) is {worth}: must be finite; 0 or less "
+                "where the agent does not want the task"
+            )
         best = worth > self.bids[task] or (worth == self.bids[task] and self.name < rival)
         return worth if best or rival == NOBODY else 0.0
 
@@ -192,8 +199,8 @@ def bundle_bidding(
     Raises
     ------
     InputError
-        A graph that is not connected, not symmetric or of another size, a negative capacity, or no
-        end of the rounds, which gains that grow with the bundle cause.
+        A gain that is not finite, a graph that is not connected, not symmetric or of another size,
+        a negative capacity, or no end of the rounds, which gains that grow with the bundle cause.
     """
     room = [whole("capacity", int(most), 0) for most in capacity]
     links = _checked_links(graph, len(room))

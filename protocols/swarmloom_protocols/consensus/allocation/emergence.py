@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, whole
+from swarmloom_protocols.consensus.allocation.arguments import matrix_of, units_of
 from swarmloom_protocols.consensus.opinions.clusters import opinion_clusters
 
 __all__ = ["EmergentAllocation", "cosine_similarity", "emergent_allocation"]
@@ -105,9 +106,10 @@ def emergent_allocation(
     Tasks with the fewest candidates choose first.
     """
     similarity = cosine_similarity(tasks, experts)
-    room = np.array(capacity, np.int64)
-    if room.shape != similarity.shape[1:] or (room < 0).any():
-        raise InputError(f"capacity {room.shape}: want {similarity.shape[1:]}, at least 0")
+    room = units_of("capacity", capacity)
+    if room.shape != similarity.shape[1:]:
+        raise InputError(f"capacity of shape {room.shape}: want {similarity.shape[1:]}")
+    places = room.copy()
     between("threshold", threshold, -1.0, 1.0)
     bounds = whole("least", least, 1), whole("most", most, least)
     near = (similarity > threshold) & _checked_able(able, similarity.shape)
@@ -118,7 +120,7 @@ def emergent_allocation(
         chosen[task] = _taken(candidates, similarity[task], directions, threshold, bounds)
         room[chosen[task]] -= 1
     value = sum(float(similarity[task, who].sum()) for task, who in enumerate(chosen))
-    return EmergentAllocation(tuple(chosen), similarity, value, np.asarray(capacity) - room)
+    return EmergentAllocation(tuple(chosen), similarity, value, places - room)
 
 
 def _taken(
@@ -146,8 +148,8 @@ def _taken(
 
 
 def _directions(name: str, vectors: ArrayLike) -> FloatArray:
-    rows = np.asarray(vectors, np.float64)
-    if rows.ndim != 2 or not np.isfinite(rows).all():
+    rows = matrix_of(name, vectors)
+    if not np.isfinite(rows).all():
         raise InputError(f"{name} of shape {rows.shape}: must be a matrix of finite numbers")
     scaled = rows / np.maximum(np.abs(rows).max(axis=1, initial=0.0, keepdims=True), 1e-300)
     length = np.linalg.norm(scaled, axis=1, keepdims=True)

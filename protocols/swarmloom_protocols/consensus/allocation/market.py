@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.allocation.arguments import matrix_of, units_of
 
 __all__ = ["MarketResult", "market_prices"]
 
@@ -79,7 +80,8 @@ def market_prices(
     Raises
     ------
     InputError
-        Shapes that do not fit, NaN or +inf, a negative capacity, no round, a step of 0.
+        Shapes that do not fit, NaN or +inf, a capacity that is negative or not whole, no round, a
+        step of 0.
     """
     worth, room = _checked(values, capacity)
     whole("rounds", rounds, 1)
@@ -101,13 +103,11 @@ def market_prices(
 
 
 def _checked(values: ArrayLike, capacity: ArrayLike) -> tuple[FloatArray, IntArray]:
-    worth, room = np.asarray(values, np.float64), np.asarray(capacity, np.int64)
-    if worth.ndim != 2 or room.shape != worth.shape[1:]:
+    worth, room = matrix_of("values", values), units_of("capacity", capacity)
+    if room.shape != worth.shape[1:]:
         raise InputError(f"values {worth.shape} and capacity {room.shape}: want (b, g) and (g,)")
     if np.isnan(worth).any() or (worth == np.inf).any():
         raise InputError("values: NaN or +inf; allowed: finite, or −inf where not allowed")
-    if (room < 0).any():
-        raise InputError(f"capacity = {room.tolist()}: must be at least 0")
     return worth, room
 
 

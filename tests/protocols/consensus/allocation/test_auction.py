@@ -92,6 +92,64 @@ def kinds(rng, n, m):
     }
 
 
+def fuzzed(rng, n, m):
+    """Values on which columns drop again and again while they bid."""
+    rows, columns = np.arange(n)[:, None], np.arange(m)[None]
+    here, there = rng.random((n, 1)), rng.random((1, m))
+    return {
+        "two slopes": np.abs(rows * here[0] - columns * there[0, 0]),
+        "distance on a line": np.abs(here - there),
+        "near on a line": -np.abs(here - there),
+        "product": here * there,
+        "whole product": np.floor(200.0 * here * there),
+        "whole distance": np.abs(rows - int(rng.integers(1, 4)) * columns).astype(float),
+        "sum and noise": here + there + 1e-3 * rng.random((n, m)),
+    }
+
+
+@pytest.mark.parametrize("gap", [0.0, 1e-2])
+@pytest.mark.parametrize("kind", list(fuzzed(np.random.default_rng(0), 2, 2)))
+def test_certificate_holds_where_columns_stay_free(kind, gap):
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 70))
+        values = fuzzed(rng, n, n + int(rng.integers(1, 90)))[kind]
+        reserve = float(np.median(values)) if seed % 3 == 0 else None
+        result = auction(values, gap=gap, reserve=reserve)
+        check_certificate(values, result, reserve)
+        alone = np.full((n, n if reserve is not None else 0), reserve or 0.0)
+        best = optimum(np.hstack([values, alone]))
+        assert result.bound >= best - 1e-9 * n
+        if gap == 0.0:
+            assert result.value == pytest.approx(best, rel=1e-9)
+
+
+def test_whole_numbers_on_which_a_column_drops_twice():
+    distances = np.abs(np.arange(30.0)[:, None] - np.arange(60.0))
+    result = auction(distances, gap=0.0)
+    check_certificate(distances, result)
+    assert result.value == result.bound == optimum(distances)
+
+
+def test_paths_finish_what_bids_leave_over():
+    """Opponents on a line fight over prices for ever; blocks are all alike inside."""
+    rng = np.random.default_rng(11)
+    kind = rng.integers(0, 6, 200)
+    cases = {
+        "line": -np.abs(rng.random((200, 1)) - rng.random(200)),
+        "blocks": (kind[:, None] == rng.permutation(kind)) + 0.01 * rng.random((200, 200)),
+        "heavy tails": rng.standard_cauchy((200, 200)),
+        "steps": rng.integers(0, 3, (200, 200)).astype(float),
+    }
+    cases["holes"] = np.where(rng.random((200, 200)) < 0.3, cases["line"], -np.inf)
+    for name, values in cases.items():
+        result = auction(values, gap=0.0)
+        check_certificate(values, result)
+        assert result.value == pytest.approx(optimum(values), rel=1e-12), name
+        # Scaling down to the last bid step would take hundreds of bids a row.
+        assert result.bids <= 10 * 200, name
+
+
 @pytest.mark.parametrize("shape", [(150, 150), (100, 140), (300, 20)])
 @pytest.mark.parametrize("kind", list(kinds(np.random.default_rng(0), 2, 2)))
 def test_default_gap_is_proven_on_every_distribution(shape, kind):
@@ -145,7 +203,11 @@ def test_huge_and_tiny_values_and_read_only_arrays():
         ([[1.0]], {"reserve": np.nan}, "reserve"),
         ([[-np.inf, -np.inf], [1.0, 2.0]], {}, "1 of 2 cannot"),
         ([[1.0, -np.inf], [2.0, -np.inf]], {}, "1 of 2 cannot"),
-        ([[1e308, -1e308]], {}, "range"),
+        ([[1e308, -1e308]], {}, "too large"),
+        (np.full((3, 3), 1e308), {}, "too large"),
+        ([[1.0, 2.0], [3.0]], {}, "rows of equal length"),
+        ([["a", "b"]], {}, "real numbers"),
+        ([[1j, 2.0]], {}, "real numbers"),
     ],
 )
 def test_what_is_refused(values, options, message):

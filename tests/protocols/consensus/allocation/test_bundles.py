@@ -165,3 +165,9 @@ def test_small_generalised_assignments_against_integer_programming():
         solved = milp(-profit.ravel(), constraints=[fits, once], integrality=1, bounds=(0, 1))
         result = bundle_bidding(knapsacks(profit, loads, room), 8, [8] * 3, nx.path_graph(3))
         assert 0.5 * -solved.fun <= result.value <= -solved.fun + 1e-6
+
+
+@pytest.mark.parametrize("worth", [np.nan, np.inf])
+def test_gains_that_are_no_number_are_named_at_once(worth):
+    with pytest.raises(InputError, match=r"gain\(0, \[\], 0\).*finite"):
+        bundle_bidding(lambda agent, bundle, task: worth, 2, [1, 1], 2)

@@ -70,6 +70,25 @@ def test_market_edges():
     for values, capacity in (([[np.nan]], [1]), ([[1.0]], [-1]), ([[1.0]], [1, 1])):
         with pytest.raises(InputError):
             market_prices(values, capacity)
+    assert market_prices([[1.0, 2.0]], [1.0, 2.0]).assignment.tolist() == [1]
+
+
+@pytest.mark.parametrize("capacity", [[1.7, 0.2], [np.nan, 1.0], [np.inf, 1.0], ["a", "b"]])
+def test_capacities_are_whole_numbers(capacity):
+    with pytest.raises(InputError, match="capacity"):
+        market_prices([[1.0, 2.0]], capacity)
+    with pytest.raises(InputError, match="capacity"):
+        emergent_allocation([[1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]], capacity)
+
+
+def test_the_market_keeps_the_prices_of_its_best_round():
+    rng = np.random.default_rng(4)
+    values, capacity = rng.random((25, 5)), np.array([1, 2, 3, 4, 5])
+    results = [market_prices(values, capacity, rounds=rounds) for rounds in range(1, 80)]
+    assert (np.diff([result.bound for result in results]) <= 0.0).all()
+    for result in results:
+        surplus = np.maximum((values - result.prices).max(axis=1), 0.0).sum()
+        assert surplus + result.prices @ capacity == pytest.approx(result.bound, rel=1e-12)
 
 
 def directions(rng, n, spread):

@@ -1,0 +1,60 @@
+"""What several ways to allocate take, read and checked in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from swarmloom.errors import InputError
+
+__all__ = ["matrix_of", "numbers_of", "units_of"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def numbers_of(name: str, values: ArrayLike) -> FloatArray:
+    """Return real numbers as an array of float64, C-contiguous and writeable.
+
+    Raises
+    ------
+    InputError
+        Ragged lists, text, complex numbers or anything else that no real number is.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name}: must be real numbers in rows of equal length") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} of type {array.dtype}: must be real numbers")
+    return np.require(array, np.float64, ["C", "W"])
+
+
+def matrix_of(name: str, values: ArrayLike) -> FloatArray:
+    """Return a matrix as `numbers_of` does.
+
+    Raises
+    ------
+    InputError
+        As `numbers_of`, or another number of dimensions than two.
+    """
+    matrix = numbers_of(name, values)
+    if matrix.ndim != 2:
+        raise InputError(f"{name} of shape {matrix.shape}: must be a matrix, rows by columns")
+    return matrix
+
+
+def units_of(name: str, values: ArrayLike) -> IntArray:
+    """Return whole numbers of at least 0 as int64, a copy.
+
+    Raises
+    ------
+    InputError
+        As `numbers_of`, or a number that is negative, fractional, NaN or not below 2⁶².
+    """
+    numbers = numbers_of(name, values)
+    good = (numbers >= 0.0) & (numbers < 2.0**62) & (numbers == np.floor(numbers))
+    if not good.all():
+        shown = ", ".join(f"{number:g}" for number in numbers[~good][:5])
+        raise InputError(f"{name}: {shown}; must be whole numbers of at least 0")
+    return numbers.astype(np.int64)
