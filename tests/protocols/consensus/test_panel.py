@@ -109,7 +109,7 @@ def test_only_the_allowed_are_asked_even_outside_the_pool():
 
 
 def test_asking_stops_at_max_asks():
-    panel = panel_of(prices=np.zeros(12), max_asks=3, survey_tasks=0)
+    panel = panel_of(prices=np.zeros(12), max_asks=3, survey_rounds=0)
     assert panel.next(0, 4, [0, 1, 2], [0, 1, 2]) == -1
 
 

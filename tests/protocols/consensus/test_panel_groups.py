@@ -17,7 +17,7 @@ def panel_of(n_experts, groups=None, **changes):
 
 
 def test_a_group_has_one_voice_while_another_is_unheard():
-    panel = panel_of(4, groups=[7, 7, 7, 1])
+    panel = panel_of(4, groups=[7, 7, 7, 1], survey_rounds=0)
     values = panel.values(0, 5, [0], [0]).ask
     assert np.isfinite(values).tolist() == [False, False, False, True]
     values = panel.values(0, 5, [0, 3], [0, 0]).ask

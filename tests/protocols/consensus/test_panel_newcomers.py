@@ -44,7 +44,7 @@ def test_belief_in_an_expert_grows_with_its_right_answers_up_to_certainty():
 
 def test_an_expert_always_wrong_is_disbelieved_after_few_answers():
     panel = known_and_new(100)
-    for _ in range(5):
+    for _ in range(10):
         panel.grade(panel.record(0, None, [CAREFUL, HASTY], [0, 1], PRICES), 0)
     panel.refit()
     assert panel.posterior(0, None, [HASTY], [0]).answers[0] < 0.4

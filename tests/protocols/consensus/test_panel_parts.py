@@ -65,9 +65,8 @@ def test_exploration_fades_with_calls_and_keeps_rates_distributions():
 
 def graded_panel(**changes):
     """A panel whose third expert of three was wrong on four graded tasks, the others right."""
-    panel = Panel(
-        np.ones(3), 1, PanelSettings(first_refit=8, **changes), rng=np.random.default_rng(0)
-    )
+    settings = PanelSettings(first_refit=8, survey_rounds=0, ability_spread=1.2, **changes)
+    panel = Panel(np.ones(3), 1, settings, rng=np.random.default_rng(0))
     for _ in range(4):
         item = panel.record(0, 10, [0, 1, 2], [0, 0, 1], np.ones(3))
         panel.grade(item, 0)
@@ -88,7 +87,7 @@ def bought(panel, tasks):
 
 
 def test_an_expert_dropped_on_bad_luck_is_audited_again_but_later():
-    panel = graded_panel(audit_share=1.0)
+    panel = graded_panel(audit_share=0.5)
     assert panel.report().pool.tolist() == [True, True, False]
     audits = bought(panel, 60)
     assert audits[:2].min() > audits[2] > 0
@@ -145,9 +144,8 @@ def test_calibration_compares_stated_confidence_with_grades():
 
 
 def test_audits_save_up_for_the_strong_instead_of_buying_the_cheap():
-    panel = Panel(
-        [1.0, 5.0], 1, PanelSettings(audit_share=0.1, audit_root=0.0), rng=np.random.default_rng(0)
-    )
+    settings = PanelSettings(audit_share=0.1, audit_root=0.0, survey_rounds=0)
+    panel = Panel([1.0, 5.0], 1, settings, rng=np.random.default_rng(0))
     for _ in range(5):
         panel.grade(panel.record(0, 10, [0], [0], [1.0]), 0)
     item = panel.record(0, 10, [], [], [])

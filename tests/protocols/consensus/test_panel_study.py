@@ -15,6 +15,7 @@ from swarmloom_protocols.consensus.panel.confidence import (
     fit_correction,
     restated,
 )
+from swarmloom_protocols.consensus.panel.survey import Survey
 from tests.protocols.consensus.panel_worlds import simulate
 
 PRICES = np.array([1.0, 1.0, 1.0, 1.0])
@@ -96,19 +97,47 @@ def test_records_out_of_range_are_refused(topics, votes, truths, named):
 # The survey.
 
 
-def test_the_first_tasks_ask_the_cheapest_that_the_target_affords():
-    panel = Panel(
-        [3.0, 0.2, 0.5, 0.4],
-        1,
-        PanelSettings(target_cost=1.0, survey_tasks=1, survey_cost=1.2),
-        rng=np.random.default_rng(0),
-    )
+def surveyed(panel):
+    """Ask what the survey wants on one task, everybody saying the same; record and return it."""
     asked = []
     while (expert := panel.next(0, 5, asked, [0] * len(asked))) >= 0:
         asked.append(expert)
-    assert asked == [1, 3, 2]
-    panel.record(0, 5, asked, [0, 0, 0], [0.2, 0.4, 0.5])
-    assert panel.next(0, 5, [1, 3, 2], [0, 0, 0]) == -1
+    panel.record(0, 5, asked, [0] * len(asked), panel.prices[asked])
+    return asked
+
+
+def test_a_survey_asks_everybody_and_then_ever_fewer():
+    settings = PanelSettings(target_cost=1.0, survey_tasks=2)
+    panel = Panel(np.full(16, 0.5), 1, settings, rng=np.random.default_rng(0))
+    assert [len(surveyed(panel)) for _ in range(8)] == [16, 16, 8, 8, 4, 4, 3, 3]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_a_task_of_a_survey_costs_no_more_than_is_left(first):
+    rng = np.random.default_rng(first)
+    for _ in range(50):
+        prices, accuracy = rng.exponential(size=12), rng.random(12)
+        survey = Survey.at_start(PanelSettings(target_cost=1.0, survey_cost=8.0), prices)
+        survey.first = first
+        survey.pay(float(rng.uniform(0.0, 8.0)))
+        asked = survey.values(0, accuracy, np.zeros(12, int), prices, np.ones(12, bool)) > 0.0
+        assert prices[asked].sum() <= (survey.purse - survey.spent) / (4 if first == 0 else 1)
+
+
+def test_where_not_all_may_be_asked_on_one_task_those_heard_least_come_first():
+    settings = PanelSettings(target_cost=10.0, survey_asks=3)
+    panel = Panel([0.1, 0.2, 0.3, 0.4, 0.5], 1, settings, rng=np.random.default_rng(0))
+    assert surveyed(panel) == [0, 1, 2]
+    assert surveyed(panel) == [3, 4, 0]
+
+
+def test_a_panel_resumed_in_its_survey_goes_on_as_it_would_have():
+    settings = PanelSettings(target_cost=1.0)
+    panel = Panel(np.linspace(0.1, 2.0, 9), 1, settings, rng=np.random.default_rng(0))
+    for _ in range(5):
+        surveyed(panel)
+    again = Panel.from_state(panel.state(), settings)
+    assert [surveyed(panel) for _ in range(20)] == [surveyed(again) for _ in range(20)]
 
 
 def test_a_survey_keeps_to_the_allowed_and_to_its_most_asks():

@@ -51,9 +51,13 @@ from swarmloom_protocols.consensus.panel.pool import (
 from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
+from swarmloom_protocols.consensus.panel.survey import Survey
 from swarmloom_protocols.consensus.panel.warnings import panel_warnings
 
 __all__ = ["PanelLearning"]
+
+_SHORTEST_REFIT = 5
+_NEVER = 2**62
 
 
 class Decision(NamedTuple):
@@ -106,6 +110,7 @@ class PanelLearning:
         self._rates = self._learner.start(n_topics)
         self._journal = Journal()
         self._budget = Budget.fresh(self.settings)
+        self._survey = Survey.at_start(self.settings, self.prices)
         self._labels = np.zeros(self.n_experts, np.int64)
         self._calls = np.zeros(self.n_experts, np.int64)
         self._topic_calls = np.zeros((n_topics, self.n_experts), np.int64)
@@ -113,7 +118,7 @@ class PanelLearning:
         self._changed_at = 0
         self._studied = 0
         self._correction = UNCORRECTED
-        self._next_refit = self.settings.first_refit
+        self._next_refit = min(self.settings.first_refit, self._end_of_round(0))
         self._watch = ChangeWatch(
             self.n_experts, self.settings.change_fall, self.settings.change_limit
         )
@@ -237,7 +242,7 @@ class PanelLearning:
         allowed : bool[experts], optional
             Who may be asked; all by default.
         """
-        room = self._budget.audit_room(float(self.prices.sum())) - owed
+        room = self._budget.audit_room(float(self.prices.sum()), self._survey.total) - owed
         wanted = self._auditable()
         wanted[np.asarray(experts, np.int64)] = False
         if allowed is not None:
@@ -309,6 +314,7 @@ class PanelLearning:
         self._learner.doubt(changed, self.settings.change_fall)
         self._labels[changed] = (self._journal["truth"][items] >= 0).sum()
         self._changed_at = len(self._journal)
+        self._survey.again(len(self._journal))
         self.refit()
 
     def _on_probation(self) -> BoolArray:
@@ -361,10 +367,17 @@ class PanelLearning:
         self._rates = self._learner.refit(self._rates, history, self._ungraded_weight(), sweeps)
         self._refits += 1
         wait = min(settings.longest_refit, int(recent * settings.refit_share))
-        self._next_refit = tasks + max(20, wait)
+        self._next_refit = min(tasks + max(_SHORTEST_REFIT, wait), self._end_of_round(tasks))
         self._budget.requote(now=True)
         self._take_up_rates()
         self._correction = self._fit_correction()
+
+    def _end_of_round(self, tasks: int) -> int:
+        """Task after which the next round of a running survey is chosen; a far one without."""
+        if not self._survey.running(tasks):
+            return _NEVER
+        length = self.settings.survey_tasks
+        return tasks + length - (tasks - self._survey.begun) % length
 
     def _fit_correction(self) -> Correction:
         """Compare with the grades what would be believed now; studied tasks had no verdict."""

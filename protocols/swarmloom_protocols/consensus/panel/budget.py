@@ -77,11 +77,15 @@ class Budget:
         self.quoted = self.price
         return True
 
-    def audit_room(self, price_sum: float) -> float:
-        """Money that audits may still cost, ``price_sum`` being one answer of every expert."""
+    def audit_room(self, price_sum: float, surveyed: float = 0.0) -> float:
+        """Money that audits may still cost, ``price_sum`` being one answer of every expert.
+
+        What was ``surveyed`` is known already: that money allows for no audits.
+        """
         settings = self.settings
-        allowed = settings.audit_share * self.spent
-        allowed += settings.audit_root * math.sqrt(self.spent * price_sum)
+        spent = max(self.spent - surveyed, 0.0)
+        allowed = settings.audit_share * spent
+        allowed += settings.audit_root * math.sqrt(spent * price_sum)
         if settings.target_cost is not None:
             unspent = settings.target_cost * self.tasks - self.spent
             allowed += settings.audit_unspent * max(unspent, 0.0)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from swarmloom_protocols.consensus._types import BoolArray, IntArray
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.bookkeeping import Decision, PanelLearning
 from swarmloom_protocols.consensus.panel.budget import Budget
 from swarmloom_protocols.consensus.panel.checks import (
@@ -24,24 +24,17 @@ from swarmloom_protocols.consensus.panel.checks import (
     checked_costs,
     checked_mask,
 )
-from swarmloom_protocols.consensus.panel.confidence import (
-    Correction,
-    restated,
-)
+from swarmloom_protocols.consensus.panel.confidence import Correction, restated
 from swarmloom_protocols.consensus.panel.history import Journal
 from swarmloom_protocols.consensus.panel.learning import Rates
-from swarmloom_protocols.consensus.panel.lookahead import (
-    Question,
-    choice,
-    decide,
-    unheard,
-)
+from swarmloom_protocols.consensus.panel.lookahead import Question, choice, decide
 from swarmloom_protocols.consensus.panel.pool import (
     estimated_accuracy,
 )
 from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief, PanelReport, calibration
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
+from swarmloom_protocols.consensus.panel.survey import Survey
 
 __all__ = ["Panel"]
 
@@ -116,40 +109,34 @@ class Panel(PanelLearning):
         allowed: ArrayLike | None,
     ) -> Decision:
         """Take a decision, or take up what was decided, and checked, before."""
-        key = None if allowed is not None else call_key(topic, n_options, experts, answers)
+        surveying = self._survey.running(len(self._journal))
+        fixed = surveying or allowed is not None
+        key = None if fixed else call_key(topic, n_options, experts, answers)
         if key is not None and key in self._kept:
             return self._kept[key]
         asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
         free = self._everybody if allowed is None else checked_mask(allowed, self.n_experts)
-        if len(self._journal) < self.settings.survey_tasks:
-            open_to = unheard(asked, free, self._groups, self._speakers)
-            if (open_to & self._surveyed()).any():
-                values = self._survey(topic, n_options, asked, given, open_to)
+        if surveying:
+            wanted = self._wanted(free)
+            if wanted.max() > -np.inf:
+                wanted[asked] = -np.inf
+                chance = self._believed(topic, n_options, asked, given).answers
+                values = AskValues(float(chance.max(initial=0.0)), wanted)
                 return Decision(values, choice(*values))
         decision = self._look_ahead(topic, n_options, asked, given, free)
         if key is not None:
             self._kept[key] = decision
         return decision
 
-    def _survey(
-        self, topic: int, n_options: int | None, asked: IntArray, given: IntArray, free: BoolArray
-    ) -> AskValues:
-        """Ask one after the other of the experts that a survey affords, the cheapest first."""
-        wanted = free & self._surveyed()
-        wanted[asked] = False
-        if asked.shape[0] >= self.settings.survey_asks:
-            wanted[:] = False
-        values = np.where(wanted, 2.0 - self.prices / max(self.prices.max(), 1e-300), -np.inf)
-        chance = self._believed(topic, n_options, asked, given).answers
-        return AskValues(float(chance.max(initial=0.0)), values)
-
-    def _surveyed(self) -> BoolArray:
-        target = self.settings.target_cost
-        order = np.argsort(self.prices, kind="stable")
-        room = self.settings.survey_cost * (target or float(np.median(self.prices)))
-        surveyed = np.zeros(self.n_experts, np.bool_)
-        surveyed[order[np.cumsum(self.prices[order]) <= room]] = True
-        return surveyed
+    def _wanted(self, free: BoolArray) -> FloatArray:
+        """Rank whom a task of the survey asks: one voice a group, nobody on probation."""
+        return self._survey.values(
+            len(self._journal),
+            estimated_accuracy(self._rates),
+            self._calls,
+            self.prices,
+            free & self._speakers & ~self._on_probation(),
+        )
 
     def next(
         self,
@@ -164,7 +151,7 @@ class Panel(PanelLearning):
         Stops after ``settings.max_asks`` calls, where nobody may be asked, and where no ask is
         worth its price; with no answer at all so far it asks on while it can.
         """
-        surveying = len(self._journal) < self.settings.survey_tasks
+        surveying = self._survey.running(len(self._journal))
         most = self.settings.survey_asks if surveying else self.settings.max_asks
         asked = len(experts) if isinstance(experts, list) else np.shape(experts)[0]
         if asked >= most:
@@ -232,6 +219,8 @@ class Panel(PanelLearning):
         finished = self._finish(topic, n_options, experts, answers)
         asked, given, options, verdict, evidence = finished
         paid = checked_costs(costs, asked.shape[0])
+        if self._survey.running(len(self._journal)):
+            self._survey.pay(sum(paid.tolist()))
         item = self._journal.add_task(topic, options, asked, given, paid, verdict)
         self._budget.pay_task(sum(paid.tolist()))
         self._count(topic, asked, given, paid)
@@ -269,9 +258,10 @@ class Panel(PanelLearning):
         """Return everything `from_state` needs, as arrays (copies)."""
         budget = self._budget
         whole = [self.n_topics, self._seed, self._refits, self._next_refit, budget.tasks]
-        whole += [self._changed_at, self._studied]
+        whole += [self._changed_at, self._studied, self._survey.begun, self._survey.first]
         real = [budget.price, budget.quoted, budget.spent, budget.audit_spent]
         real += self._correction
+        real += [self._survey.spent, self._survey.purse, self._survey.total]
         return {
             **{f"prices.{name}": array for name, array in self._book.arrays().items()},
             "whole": np.array(whole, np.int64),
@@ -304,8 +294,10 @@ class Panel(PanelLearning):
         )
         panel._book = PriceBook(**book)
         panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
-        tasks, panel._changed_at, panel._studied = counts
-        price, quoted, spent, audit_spent, bias, slope = (float(v) for v in state["real"])
+        tasks, panel._changed_at, panel._studied, begun, first = counts
+        price, quoted, spent, audit_spent, bias, slope, *survey = (float(v) for v in state["real"])
+        unit = panel._survey.unit
+        panel._survey = Survey(panel.settings, unit, begun, first, *survey)
         panel._correction = Correction(bias, slope)
         panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()

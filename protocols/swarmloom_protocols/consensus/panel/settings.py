@@ -9,7 +9,15 @@ from swarmloom.errors import InputError
 
 __all__ = ["PanelSettings"]
 
-_AT_LEAST_ONE = ("classes", "max_asks", "first_refit", "longest_refit", "pool_limit", "memory")
+_AT_LEAST_ONE = (
+    "classes",
+    "max_asks",
+    "first_refit",
+    "longest_refit",
+    "pool_limit",
+    "memory",
+    "survey_tasks",
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class PanelSettings:
         Ungraded tasks count ``ungraded_weight / (ungraded_weight + grades)``.
     first_refit, longest_refit : int
         Tasks before the first refit; the most tasks between two. In between, a refit is due after
-        `refit_share` of the tasks so far, but at least 20.
+        `refit_share` of the tasks so far, but at least 5.
     refit_share : float
     memory : int
         Only the latest so many tasks are learned from.
@@ -78,10 +86,13 @@ class PanelSettings:
     probation_grades, probation_tasks : int
         An expert that has turned bad is asked in audits alone until so many of its answers have
         been graded since, or so many tasks have passed.
-    survey_tasks, survey_asks : int
-    survey_cost : float
-        The first tasks ask the cheapest experts, as many as ``survey_cost`` times the target
-        affords but at most ``survey_asks``: who agrees with whom says who is good.
+    survey_rounds, survey_tasks, survey_asks : int
+        The panel begins with so many rounds of ``survey_tasks`` tasks: all experts are asked in
+        the first, half of them in the next, and so on, but never more than ``survey_asks`` on one
+        task (see `survey`). 0 rounds: no survey.
+    survey_cost, repair_cost : float
+        Most money that this survey may cost, and the shorter one after an expert has turned bad,
+        as a multiple of the target (without one, of the median price).
     correction_grades : int
         Latest graded verdicts that stated confidence is corrected by.
     prune_error, prune_price : float
@@ -94,7 +105,7 @@ class PanelSettings:
     classes: int = 5
     slope: float = 3.0
     prior_strength: float = 100.0
-    ability_spread: float = 1.2
+    ability_spread: float = 0.7
     prior_experts: float = 3.0
     price_lean: float = 0.4
     topic_strength: float = 60.0
@@ -124,9 +135,11 @@ class PanelSettings:
     change_fall: float = 2.0
     change_limit: float = 12.0
     change_answers: float = 20.0
-    survey_tasks: int = 5
-    survey_cost: float = 2.0
-    survey_asks: int = 24
+    survey_rounds: int = 4
+    survey_tasks: int = 4
+    survey_asks: int = 32
+    survey_cost: float = 100.0
+    repair_cost: float = 40.0
     correction_grades: int = 300
     probation_grades: int = 10
     probation_tasks: int = 1000

@@ -1,0 +1,117 @@
+"""Surveys: a few tasks asked widely, at the start and after an expert has turned bad.
+
+Who agrees with whom on tasks that many answer says who is good, without any grade. Each round of
+tasks halves the experts that are asked, by estimated accuracy less a charge for the price
+(successive halving: Karnin, Koren & Somekh 2013, "Almost optimal exploration in multi-armed
+bandits"): most of the money goes to telling the hopeful apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
+from swarmloom_protocols.consensus.panel.settings import PanelSettings
+
+__all__ = ["Survey"]
+
+_FEWEST = 3
+"""Experts that are left in the last rounds."""
+
+_CHARGE = 0.17
+"""Accuracy that an expert as dear as the target has to be better than one that costs nothing."""
+
+
+@dataclass
+class Survey:
+    """The survey now running, or the last one.
+
+    Attributes
+    ----------
+    settings : PanelSettings
+    unit : float
+        Cost that money is counted in: the target, or without one the median price.
+    begun : int
+        Tasks recorded when it began.
+    first : int
+        Round it begins with: 0 asks everybody, 1 the better half, ...
+    spent, purse : float
+        Money spent on it, and the most it may cost.
+    total : float
+        Money spent on all surveys.
+    """
+
+    settings: PanelSettings
+    unit: float
+    begun: int
+    first: int
+    spent: float
+    purse: float
+    total: float
+
+    @classmethod
+    def at_start(cls, settings: PanelSettings, prices: FloatArray) -> Survey:
+        """Everybody is to be asked."""
+        unit = settings.target_cost or float(np.median(prices))
+        return cls(settings, unit, 0, 0, 0.0, settings.survey_cost * unit, 0.0)
+
+    def again(self, tasks: int) -> None:
+        """Begin anew among the better half."""
+        self.begun, self.first, self.spent = tasks, 1, 0.0
+        self.purse = self.settings.repair_cost * self.unit
+
+    def running(self, tasks: int) -> bool:
+        """Say whether the next task belongs to the survey, ``tasks`` having been recorded."""
+        rounds = self.settings.survey_rounds - self.first
+        since = tasks - self.begun
+        return since < rounds * self.settings.survey_tasks and self.spent < self.purse
+
+    def pay(self, cost: float) -> None:
+        """Count what a task of the survey cost."""
+        self.spent += cost
+        self.total += cost
+
+    def values(
+        self,
+        tasks: int,
+        accuracy: FloatArray,
+        calls: IntArray,
+        prices: FloatArray,
+        allowed: BoolArray,
+    ) -> FloatArray:
+        """Rank whom a task of the survey asks.
+
+        Parameters
+        ----------
+        tasks : int
+            Tasks recorded so far.
+        accuracy : float64[experts]
+            Estimated.
+        calls : int64[experts]
+            Answers so far.
+        prices : float64[experts]
+        allowed : bool[experts]
+            Who may be asked.
+
+        Returns
+        -------
+        float64[experts]
+            Above 1, the first to be asked highest; −inf for those that are not asked.
+        """
+        settings = self.settings
+        number, place = divmod(tasks - self.begun, settings.survey_tasks)
+        number += self.first
+        able = np.flatnonzero(allowed)
+        count = max(_FEWEST, -(-able.shape[0] // 2**number))
+        worth = accuracy - _CHARGE * prices / max(self.unit, 1e-300)
+        # Where not everybody can be asked on one task, those heard least come first.
+        keys = (prices[able], calls[able]) if number == 0 else (prices[able], -worth[able])
+        order = able[np.lexsort(keys)][: min(count, settings.survey_asks)]
+        room = self.purse - self.spent
+        room = room / (settings.survey_tasks - place) if number == 0 else room
+        chosen = order[np.cumsum(prices[order]) <= room * (1.0 + 1e-9)]
+        values = np.full(accuracy.shape[0], -np.inf)
+        values[chosen] = 2.0 - np.arange(chosen.shape[0]) / accuracy.shape[0]
+        return values
