@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import importlib
 import math
+import types
+import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -147,7 +149,11 @@ class System:
     def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not self.compiled:
             return function
-        return kernel(function) if self.shipped else _in_memory(function)
+        if not self.shipped:
+            return _in_memory(function)
+        rule: Any = self.rule
+        owner = f"{rule.__module__.rpartition('.')[2]}_{rule.__qualname__}"
+        return kernel(_renamed(function, owner))
 
     @property
     def stepper(self) -> Callable[[FloatArray, FloatArray, float, FloatArray], None]:
@@ -169,7 +175,24 @@ def copy_state(source: FloatArray, target: FloatArray) -> None:
 
 def _in_memory(function: Callable[..., Any]) -> Any:
     numba: Any = importlib.import_module("numba")
-    return numba.njit(function, nogil=True, error_model="numpy")
+    named = _renamed(function, uuid.uuid4().hex)
+    return numba.njit(named, nogil=True, error_model="numpy")
+
+
+def _renamed(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
+    """Return a copy of a function whose qualified name says for what it is compiled.
+
+    Numba tells machine code apart by module, qualified name and a number that counts from 1 in each
+    process. Loops that were made for two systems share the first two, and where one is read from
+    disk it can bring the number of the other; the linker then takes one for both.
+    """
+    if not isinstance(function, types.FunctionType):
+        return function
+    parts = function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    copy = types.FunctionType(function.__code__, *parts)
+    copy.__kwdefaults__, copy.__module__ = function.__kwdefaults__, function.__module__
+    copy.__qualname__ = f"{function.__qualname__}_for_{owner.replace('.', '_')}"
+    return copy
 
 
 def _make_iteration(system: System) -> Callable[..., None]:

@@ -176,3 +176,19 @@ def test_read_only_starts_and_no_steps_will_do():
     start.flags.writeable = False
     assert trajectory(known.henon(), 0, start=start).shape == (0, 2)
     assert trajectory(known.henon(), 1, start=start).tolist() == [[0.1, 0.2]]
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_loops_of_different_systems_never_share_a_name():
+    # The linker takes functions of one name for one, also where one was read from disk.
+    def turned(state, parameters):
+        return (parameters[0] * state[0],)
+
+    mine = [
+        user_system("turned", turned, kind="map", start=[0.3], parameters={"r": r})
+        for r in (0.5, 0.9)
+    ]
+    systems = [known.henon(), known.lorenz(), known.rossler(), known.logistic(), *mine]
+    names = {system.stepper.py_func.__qualname__ for system in systems}
+    assert len(names) == len(systems)
+    assert turned.__qualname__.endswith("turned")
