@@ -3,26 +3,27 @@
 Every start is followed through a transient; then mean and deviation of its state over a window say
 where it ended (Stender & Hoffmann, "bSTAB: an open-source software for computing the basin
 stability of multi-stable dynamical systems", Nonlinear Dyn. 107, 2022). Starts whose ends agree are
-one basin. The share of starts in a basin is its stability (Menck, Heitzig, Marwan & Kurths, Nature
+one basin. On an attractor that is no point such averages scatter; by how much is known from the
+parts of the window, as in batch means (Schmeiser, Operations Research 30, 1982). The share of starts in a basin is its stability (Menck, Heitzig, Marwan & Kurths, Nature
 Physics 9, 2013).
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from swarmloom.device import map_bands
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, whole
 from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.dynamics.attractors import Attractor, find_attractor
-from swarmloom_protocols.consensus.dynamics.linkage import linked_labels
+from swarmloom_protocols.consensus.dynamics.linkage import linked_labels, nearest_linked
 
 __all__ = ["ESCAPES", "Basins", "find_basins", "grid_of_starts"]
 
@@ -33,6 +34,10 @@ IntArray = NDArray[np.int64]
 ESCAPES = -1
 # Ends are compared by mean and deviation of each component.
 FEATURES = 2
+# Parts of the window whose averages tell by how much those of the whole scatter.
+PARTS = 8
+# From so many basins of a single start on, if most are such, something is amiss.
+LONELY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,14 @@ class _Pace:
     transient: int
     window: int
     bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Mean and deviation of late states, and how far chance moves them; NaN for escapes."""
+
+    places: FloatArray
+    scatters: FloatArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,6 +85,7 @@ class Basins:
     _starts: FloatArray
     _pace: _Pace
     _tolerance: float
+    _found: _Ends
 
     def capture(self, opinions: ArrayLike) -> IntArray:
         """Follow opinions to where they end.
@@ -91,14 +105,11 @@ class Basins:
         InputError
             The opinions are of another shape or not finite.
         """
-        ends = _ends(self._system, _checked(self._system, opinions, "opinions"), self._pace)
-        labels = np.full(len(ends), ESCAPES)
-        known = np.isfinite(ends).all(axis=1)
-        if len(self.ends) and known.any():
-            distance, nearest = cKDTree(self.ends).query(ends[known])
-            # Ends of one basin may be a chain of neighbours; twice the reach is still its own.
-            labels[known] = np.where(distance <= 2 * self._tolerance, nearest, ESCAPES)
-        return labels
+        found = _ends(self._system, _checked(self._system, opinions, "opinions"), self._pace)
+        # A start that escapes has NaN for its end, which nothing is near to.
+        places = found.places, found.scatters
+        rows = nearest_linked(*places, self._found.places, self._found.scatters, self._tolerance)
+        return np.where(rows >= 0, np.append(self.labels, ESCAPES)[rows], ESCAPES)
 
     def experts_captured(self, opinions: ArrayLike) -> IntArray:
         """Count the experts in each basin.
@@ -213,13 +224,20 @@ def find_basins(
         Time over which it is then looked at; many periods where attractors are not points.
     tolerance : float, optional
         Ends that differ by less in each mean and deviation are on one attractor, as are ends that
-        a chain of such neighbours joins: by how much averages over the window scatter.
+        a chain of such neighbours joins. Where both ends scatter, as on cycles and strange
+        attractors, four times the smaller of their scatters does as well.
     bound : float, optional
         A component beyond it has escaped.
 
     Returns
     -------
     Basins
+
+    Warns
+    -----
+    RuntimeWarning
+        Most basins hold a single start: the window is too short for what they end on, they have
+        not settled, or, as where nothing damps motion, there are no attractors.
 
     Raises
     ------
@@ -237,7 +255,11 @@ def find_basins(
     counts = np.bincount(labels[labels >= 0], minlength=len(ends))
     total = max(1, len(given))
     escaped = float((labels < 0).sum() / total)
-    return Basins(labels, counts / total, escaped, ends, first, system, given, pace, reach)
+    lonely = int((counts == 1).sum())
+    if lonely >= LONELY and 2 * lonely > len(counts):
+        text = f"{system.name}: {lonely} of {len(counts)} basins hold one start; take a longer"
+        warnings.warn(f"{text} transient or window", RuntimeWarning, stacklevel=2)
+    return Basins(labels, counts / total, escaped, ends, first, system, given, pace, reach, found)
 
 
 def _checked(system: System, states: ArrayLike, name: str) -> FloatArray:
@@ -248,19 +270,34 @@ def _checked(system: System, states: ArrayLike, name: str) -> FloatArray:
     return given
 
 
-def _ends(system: System, starts: FloatArray, pace: _Pace) -> FloatArray:
-    """Return mean and deviation of each start's late states, NaN where it escapes."""
-    ends = np.zeros((len(starts), FEATURES * system.dimension))
-    run, given = (
-        system.specialise(_make_ends),
-        (system.values, pace.dt, pace.transient, pace.window),
-    )
+def _ends(system: System, starts: FloatArray, pace: _Pace) -> _Ends:
+    """Return where each start ends."""
+    parts = np.minimum(np.arange(1, PARTS + 1) * pace.window // PARTS, pace.window)
+    parts = np.unique(parts[parts > 0])
+    sums = np.zeros((len(starts), len(parts), FEATURES, system.dimension))
+    run = system.specialise(_make_ends)
+    given = system.values, pace.dt, pace.transient, parts, pace.bound
 
     def some(first: int, stop: int) -> None:
-        run(starts[first:stop], *given, pace.bound, ends[first:stop])
+        run(starts[first:stop], *given, sums[first:stop])
 
     map_bands(some, len(starts), pace.transient + pace.window)
-    return ends
+    return _averaged(sums, np.diff(parts, prepend=0))
+
+
+def _averaged(sums: FloatArray, lengths: IntArray) -> _Ends:
+    """Return averages over the parts of each window, and the scatter that their own tells."""
+    shares = (lengths / lengths.sum())[:, None]
+    means, variances = sums[:, :, 0], sums[:, :, 1]
+    mean = (shares * means).sum(axis=1)
+    within, between_parts = variances, (means - mean[:, None]) ** 2
+    deviation = np.sqrt((shares * (within + between_parts)).sum(axis=1))
+    parts = np.concatenate([means, np.sqrt(variances)], axis=2)
+    count = len(lengths)
+    # Of a single part nothing is known.
+    places = np.hstack([mean, deviation])
+    spread = parts.std(axis=1, ddof=1) / math.sqrt(count) if count > 1 else np.zeros_like(places)
+    return _Ends(places, spread)
 
 
 def _make_ends(system: System) -> Callable[..., None]:
@@ -271,56 +308,66 @@ def _make_ends(system: System) -> Callable[..., None]:
         parameters: FloatArray,
         dt: float,
         transient: int,
-        window: int,
+        parts: IntArray,
         bound: float,
-        ends: FloatArray,
+        sums: FloatArray,
     ) -> None:
+        """Write mean and variance of each part, which ends before the step that `parts` says."""
         dimension = starts.shape[1]
         work, state = np.empty((WORK_ROWS, dimension)), np.empty(dimension)
         for row in range(starts.shape[0]):
             copy_state(starts[row], state)
-            inside = True
-            for t in range(transient + window):
+            inside, part, seen = True, 0, 0
+            for t in range(transient + parts[-1]):
                 step(state, parameters, dt, work)
                 for i in range(dimension):
                     # Written so that NaN is outside too.
                     inside = inside and abs(state[i]) <= bound
                 if not inside:
                     break
-                for i in range(dimension if t >= transient else 0):
+                if t < transient:
+                    continue
+                seen += 1
+                last = t + 1 - transient == parts[part]
+                for i in range(dimension):
                     # Welford's means and squares: no cancellation far from 0.
-                    away = state[i] - ends[row, i]
-                    ends[row, i] += away / (t - transient + 1)
-                    ends[row, dimension + i] += away * (state[i] - ends[row, i])
-            for i in range(dimension):
-                spread = math.sqrt(ends[row, dimension + i] / window)
-                ends[row, dimension + i] = spread if inside else math.nan
+                    away = state[i] - sums[row, part, 0, i]
+                    sums[row, part, 0, i] += away / seen
+                    sums[row, part, 1, i] += away * (state[i] - sums[row, part, 0, i])
+                    if last:
+                        sums[row, part, 1, i] /= seen
+                if last:
+                    part, seen = part + 1, 0
+            if not inside:
+                sums[row] = math.nan
 
     return ends_of
 
 
-def _sorted_ends(ends: FloatArray, reach: float) -> tuple[IntArray, FloatArray, IntArray]:
+def _sorted_ends(found: _Ends, reach: float) -> tuple[IntArray, FloatArray, IntArray]:
     """Return labels, the mean end of each basin and a start of each, the largest basin first."""
-    labels = np.full(len(ends), ESCAPES)
-    known = np.flatnonzero(np.isfinite(ends).all(axis=1))
-    groups = [known[group] for group in _linked(ends[known], reach)]
+    places = found.places
+    labels = np.full(len(places), ESCAPES)
+    known = np.flatnonzero(np.isfinite(places).all(axis=1))
+    groups = [known[group] for group in _linked(places[known], found.scatters[known], reach)]
     groups.sort(key=lambda group: (-len(group), group[0]))
     for label, group in enumerate(groups):
         labels[group] = label
-    means = np.array([ends[group].mean(axis=0) for group in groups]).reshape(-1, ends.shape[1])
-    return labels, means, np.array([group[0] for group in groups], np.int64)
+    means = np.array([places[group].mean(axis=0) for group in groups])
+    first = np.array([group[0] for group in groups], np.int64)
+    return labels, means.reshape(-1, places.shape[1]), first
 
 
-def _linked(points: FloatArray, reach: float) -> list[IntArray]:
-    """Return the rows of each set of points that neighbours within `reach` join.
+def _linked(places: FloatArray, scatters: FloatArray, reach: float) -> list[IntArray]:
+    """Return the rows of each set of ends that neighbours join.
 
-    Points are first gathered into cells of a grid, so that ten thousand ends on one attractor are
-    one point to compare.
+    Ends are first gathered into cells of a grid, so that ten thousand of them on one point are one
+    to compare.
     """
-    if not len(points):
+    if not len(places):
         return []
-    cells = np.floor(points / (reach / 4)).astype(np.int64)
+    cells = np.floor(places / (reach / 4)).astype(np.int64)
     _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    labels = linked_labels(points[first], reach)[cell.reshape(-1)]
+    labels = linked_labels(places[first], scatters[first], reach)[cell.reshape(-1)]
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)

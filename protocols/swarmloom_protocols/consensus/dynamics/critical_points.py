@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
-from swarmloom_protocols.consensus.dynamics.linkage import linked_labels
 from swarmloom_protocols.consensus.dynamics.potential import Potential
+from swarmloom_protocols.consensus.opinions.components import joined_labels
 
 __all__ = ["CriticalKind", "CriticalPoint", "critical_points", "index_sum"]
 
@@ -274,8 +274,10 @@ def _kind(eigenvalues: FloatArray, flat: float) -> CriticalKind:
 
 def _groups(points: FloatArray, reach: float) -> list[IntArray]:
     """Return the rows of each set of points linked by distances of at most `reach`."""
-    labels = linked_labels(points, reach)
-    return [np.flatnonzero(labels == label) for label in range(labels.max(initial=-1) + 1)]
+    if not len(points):
+        return []
+    labels = joined_labels(points, reach)
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 
 def _point(

@@ -214,6 +214,66 @@ def test_a_cycle_is_one_basin():
     assert found.attractor(0, rng=rng(), duration=200.0).kind == "LimitCycle"
 
 
+CHEBYSHEV = user_system("T2", lambda x, p: (2 * x[0] * x[0] - 1.0,), kind="map", start=[0.3])
+
+
+@pytest.mark.row("C4")
+@pytest.mark.parametrize(
+    ("system", "starts"),
+    [
+        (known.lorenz(), grid_of_starts([-10, -11, 10], [11, 10, 40], 5)),
+        (known.lorenz(), grid_of_starts([-10, -11, 10], [11, 10, 40], 2)),
+        (known.henon(), grid_of_starts([-0.5, -0.2], [0.5, 0.2], 15)),
+        (CHEBYSHEV, np.random.default_rng(0).uniform(-1, 1, (200, 1))),
+        (known.rossler(), grid_of_starts([-4, -4, 0], [4, 4, 1], 4)),
+        (known.van_der_pol(), grid_of_starts([-3, -3], [3, 3], 6)),
+        (known.circle_map(), grid_of_starts([0], [1], 30)),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_an_attractor_is_one_basin_at_default_settings(system, starts):
+    found = find_basins(system, starts)
+    np.testing.assert_array_equal(found.fractions, [1.0])
+    np.testing.assert_array_equal(found.capture(starts[::-1]), 0)
+
+
+@pytest.mark.row("C4")
+def test_points_stay_apart_at_default_settings():
+    wells = find_basins(known.double_well(0.5), grid_of_starts([-2, -2], [2, 2], 20))
+    np.testing.assert_array_equal(wells.fractions, [0.5, 0.5])
+    roots = find_basins(NEWTON, np.random.default_rng(1).uniform(-2, 2, (300, 2)))
+    np.testing.assert_allclose(roots.fractions, 1 / 3, atol=0.1)
+
+
+def test_two_strange_attractors_are_two_basins():
+    def side_by_side(x, p):
+        away = (abs(x[0]) - 1.0) / 0.4
+        moved = 1.0 + 0.4 * (1.0 - 1.9 * away * away)
+        return (moved if x[0] > 0 else -moved,)
+
+    halves = user_system("halves", side_by_side, kind="map", start=[1.0])
+    sizes = np.random.default_rng(2).uniform(0.7, 1.3, (50, 1))
+    found = find_basins(halves, np.vstack([sizes, -sizes]))
+    np.testing.assert_array_equal(found.fractions, [0.5, 0.5])
+    assert found.attractor(0, rng=rng()).exponents[0] > 0.1
+
+
+def test_a_start_between_two_wells_joins_neither():
+    # It lies so near the ridge that it leaves it within the window.
+    starts = [[1e-44, 0.0], [0.5, 0.0], [0.6, 0.0], [-0.5, 0.0], [-0.6, 0.0]]
+    found = find_basins(known.double_well(0.5), starts, transient=100.0, window=60.0)
+    np.testing.assert_allclose(found.fractions, [0.4, 0.4, 0.2])
+    assert found.labels[0] == 2
+    assert 0.1 < found.ends[2, 0] < 0.9
+
+
+def test_basins_of_one_start_each_are_a_warning():
+    starts = np.stack([np.linspace(0.1, 3.0, 12), np.zeros(12)], axis=1)
+    with pytest.warns(RuntimeWarning, match="12 of 12 basins hold one start"):
+        found = find_basins(known.damped_oscillator(1.0, 0.0), starts)
+    assert len(found.fractions) == 12
+
+
 def test_all_escape_and_none_are_given():
     escape = known.damped_oscillator(1.0, -1.0)
     found = find_basins(escape, [[1.0, 0.0]], transient=50.0)
