@@ -179,6 +179,8 @@ def _constant(value: Any) -> bytes:
         return _options(value).encode()
     if isinstance(value, bool | int | float | complex | str | np.generic):
         return repr(value).encode()
+    if isinstance(value, type) and hasattr(value, "_fields"):
+        return repr(value._fields).encode()
     return bytes(_dumps(value)) if isinstance(value, np.ndarray) else b""
 
 

@@ -146,6 +146,26 @@ def test_changed_constants_of_a_closure_are_seen_also_in_tuples_and_arrays(cache
 
 
 @compiled_only
+def test_changed_fields_of_a_tuple_are_seen_by_who_makes_one(cache, tmp_path, monkeypatch):
+    """The code that makes a named tuple stays the same when a field gets another name."""
+    making = """
+from typing import NamedTuple
+from swarmloom.jit import kernel
+class Pair(NamedTuple):
+    FIELD: float
+    second: float
+@kernel
+def made(x):
+    return Pair(x, 1.0)
+"""
+    for field in ("first", "other"):
+        (tmp_path / "making.py").write_text(making.replace("FIELD", field))
+        module = load("making", tmp_path, monkeypatch)
+        assert module.made(2.0)._asdict() == {field: 2.0, "second": 1.0}
+        assert module.made.nopython_signatures[0].return_type.fields == (field, "second")
+
+
+@compiled_only
 def test_changed_options_of_a_callee_are_seen(cache, tmp_path, monkeypatch):
     (tmp_path / "high.py").write_text(HIGH)
     for low, expected in [
