@@ -176,6 +176,7 @@ def test_the_report_of_a_past_run(files, capsys):
     assert json.loads(capsys.readouterr().out) == {
         "run": run_id,
         "report": str(files / "page.html"),
+        "warnings": [],
     }
     page = (files / "page.html").read_text(encoding="utf-8")
     assert f"Run {run_id}" in page
