@@ -129,6 +129,12 @@ def test_journal_keeps_answers_bought_later_with_their_task():
         latest = copy.history(latest=1, since=np.zeros(8, int))
         assert latest.first.tolist() == [0, 2]
         assert latest.topic.tolist() == [1]
+        since, former = np.zeros(8, int), np.full(8, -1)
+        since[[2, 4]] = 1
+        former[4] = 8
+        history = copy.history(10, since, former)
+        assert history.first.tolist() == [0, 2, 4]
+        assert history.expert.tolist() == [8, 7, 4, 2]
 
 
 def test_calibration_compares_stated_confidence_with_grades():

@@ -30,6 +30,7 @@ from swarmloom_protocols.consensus.panel.confidence import (
     fit_correction,
     restated,
 )
+from swarmloom_protocols.consensus.panel.former import FormerExperts, with_copies
 from swarmloom_protocols.consensus.panel.history import Journal, one_task
 from swarmloom_protocols.consensus.panel.learning import Learner
 from swarmloom_protocols.consensus.panel.likelihood import (
@@ -116,6 +117,7 @@ class PanelLearning:
         self._topic_calls = np.zeros((n_topics, self.n_experts), np.int64)
         self._refits = 0
         self._changed_at = 0
+        self._former = FormerExperts(self._rates)
         self._studied = 0
         self._correction = UNCORRECTED
         self._next_refit = min(self.settings.first_refit, self._end_of_round(0))
@@ -311,6 +313,7 @@ class PanelLearning:
         items = self._journal["item"][calls]
         items = items[items >= self._watch.since[changed]]
         self._calls[changed] = items.shape[0]
+        self._former.keep(changed, self._rates)
         self._learner.doubt(changed, self.settings.change_fall)
         self._labels[changed] = (self._journal["truth"][items] >= 0).sum()
         self._changed_at = len(self._journal)
@@ -350,10 +353,11 @@ class PanelLearning:
             return
         self.n_topics = count
         self._rates = self._rates._replace(
-            topical=_with_copies(self._rates.topical, extra),
-            difficulty=_with_copies(self._rates.difficulty, extra),
+            topical=with_copies(self._rates.topical, extra),
+            difficulty=with_copies(self._rates.difficulty, extra),
         )
-        self._explored: FloatArray = _with_copies(self._explored, extra)
+        self._explored: FloatArray = with_copies(self._explored, extra)
+        self._former.add_topics(extra)
         self._accuracy = estimated_accuracy(self._rates)
         self._topic_calls = np.pad(self._topic_calls, ((0, extra), (0, 0)))
         self._watch.take_up(self._rates)
@@ -363,8 +367,10 @@ class PanelLearning:
         settings, tasks = self.settings, len(self._journal)
         recent = tasks - self._changed_at
         sweeps = 6 if recent < 1000 else 2
-        history = self._journal.history(settings.memory, self._watch.since)
-        self._rates = self._learner.refit(self._rates, history, self._ungraded_weight(), sweeps)
+        former = self._former.numbers(self.n_experts)
+        history = self._journal.history(settings.memory, self._watch.since, former)
+        weight = self._ungraded_weight()
+        self._rates = self._learner.refit(self._rates, history, weight, sweeps, self._former.rates)
         self._refits += 1
         wait = min(settings.longest_refit, int(recent * settings.refit_share))
         self._next_refit = min(tasks + max(_SHORTEST_REFIT, wait), self._end_of_round(tasks))
@@ -482,11 +488,6 @@ class PanelLearning:
     def _check_item(self, item: int) -> None:
         if not 0 <= item < len(self._journal):
             raise InputError(f"item = {item}: {len(self._journal)} tasks have been recorded")
-
-
-def _with_copies(rows: FloatArray, count: int) -> FloatArray:
-    """Add copies of the first row at the end."""
-    return np.concatenate([rows, np.repeat(rows[:1], count, axis=0)])
 
 
 @kernel

@@ -159,7 +159,7 @@ class Journal:
             self["truth"][one],
         )
 
-    def history(self, latest: int, since: IntArray) -> History:
+    def history(self, latest: int, since: IntArray, former: IntArray | None = None) -> History:
         """Return the latest tasks with the calls of each side by side.
 
         Parameters
@@ -167,15 +167,19 @@ class Journal:
         latest : int
             Number of tasks.
         since : int64[experts]
-            Calls of an expert to tasks before this one are left out.
+            Calls of an expert to tasks before this one are left out, or
+        former : int64[experts], optional
+            are those of the expert of this number; −1 to leave them out.
         """
         oldest = max(len(self) - latest, 0)
-        item = self["item"]
-        kept = np.flatnonzero((item >= oldest) & (item >= since[self["expert"]]))
+        item, expert = self["item"], self["expert"]
+        before = np.full(since.shape[0], -1) if former is None else former
+        expert = np.where(item < since[expert], before[expert], expert)
+        kept = np.flatnonzero((item >= oldest) & (expert >= 0))
         kept = kept[np.argsort(item[kept], kind="stable")]
         return History(
             np.searchsorted(item[kept], np.arange(oldest, len(self) + 1)),
-            self["expert"][kept],
+            expert[kept],
             self["answer"][kept],
             self["topic"][oldest:],
             self["n_options"][oldest:],

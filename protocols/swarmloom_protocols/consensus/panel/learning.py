@@ -27,6 +27,7 @@ from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
 __all__ = [
     "Counts",
+    "FormerRates",
     "History",
     "Learner",
     "Rates",
@@ -77,6 +78,20 @@ class Rates(NamedTuple):
     topical: FloatArray
     difficulty: FloatArray
     ability: FloatArray
+
+
+class FormerRates(NamedTuple):
+    """Experts as they were before they turned bad: what they said then still tells the truth.
+
+    Attributes
+    ----------
+    outcome : float64[former, classes, 4]
+    topical : float64[topics, former, classes, 4]
+        As in `Rates`.
+    """
+
+    outcome: FloatArray
+    topical: FloatArray
 
 
 @kernel
@@ -318,34 +333,44 @@ class Learner:
 
     def start(self, n_topics: int) -> Rates:
         """Return the rates before any answer."""
-        return self._rates(self.no_counts(n_topics), self.lean + _FIRST_ABILITY)
+        return self._rates(self.no_counts(n_topics, self.lean.shape[0]), self.lean + _FIRST_ABILITY)
 
-    def no_counts(self, n_topics: int) -> Counts:
+    def no_counts(self, n_topics: int, n_experts: int) -> Counts:
         """Return counts of zero."""
-        n_experts = self.lean.shape[0]
         return Counts(
             np.zeros((n_experts, self.classes, 4)),
             np.zeros((n_topics, self.classes)),
             *(np.zeros((n_topics, n_experts)) for _ in range(3)),
         )
 
-    def refit(self, rates: Rates, history: History, ungraded_weight: float, sweeps: int) -> Rates:
-        """Run ``sweeps`` rounds of expectation maximisation from ``rates``."""
+    def refit(
+        self,
+        rates: Rates,
+        history: History,
+        ungraded_weight: float,
+        sweeps: int,
+        former: FormerRates,
+    ) -> Rates:
+        """Run ``sweeps`` rounds of expectation maximisation from ``rates``.
+
+        Experts of ``history`` beyond the last are those of ``former``, whose rates stand.
+        """
         distinct = distinct_tasks(history)
         for _ in range(sweeps):
-            counts = self.no_counts(rates.difficulty.shape[0])
-            log_rates = np.log(rates.topical)
-            pairs = np.log(rates.topical[..., POPULAR] + rates.topical[..., OTHER])
+            outcome = np.concatenate([rates.outcome, former.outcome])
+            topical = np.concatenate([rates.topical, former.topical], axis=1)
+            counts = self.no_counts(*topical.shape[:2])
             share_out(
                 history,
                 rates.difficulty,
-                log_rates,
-                pairs,
-                np.ascontiguousarray(rates.outcome[..., RIGHT]),
+                np.log(topical),
+                np.log(topical[..., POPULAR] + topical[..., OTHER]),
+                np.ascontiguousarray(outcome[..., RIGHT]),
                 ungraded_weight,
                 distinct,
                 counts,
             )
+            counts = _of_first(counts, self.lean.shape[0])
             rates = self._rates(counts, self._abilities(counts, rates.ability))
         return rates
 
@@ -420,6 +445,16 @@ class Learner:
         weighed = counts + self.difficulty_strength * overall
         difficulties: FloatArray = weighed / weighed.sum(axis=-1, keepdims=True)
         return difficulties
+
+
+def _of_first(counts: Counts, experts: int) -> Counts:
+    """Leave out the counts of former experts, whose rates are not learned any more."""
+    return counts._replace(
+        outcome=counts.outcome[:experts],
+        right=counts.right[:, :experts],
+        expected=counts.expected[:, :experts],
+        calls=counts.calls[:, :experts],
+    )
 
 
 def shifted_rates(outcome: FloatArray, offset: FloatArray) -> FloatArray:

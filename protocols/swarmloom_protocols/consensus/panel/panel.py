@@ -276,6 +276,7 @@ class Panel(PanelLearning):
             **{f"rates.{name}": array.copy() for name, array in self._rates._asdict().items()},
             **{f"journal.{name}": array for name, array in self._journal.arrays().items()},
             **{f"watch.{name}": array for name, array in self._watch.arrays().items()},
+            **{f"former.{name}": array for name, array in self._former.arrays().items()},
         }
 
     @classmethod
@@ -305,6 +306,7 @@ class Panel(PanelLearning):
         panel._speakers = state["speakers"].copy()
         panel._pool, panel._explored = state["pool"].copy(), state["explored"].copy()
         panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
+        panel._former.resume(_part("former.", state))
         panel._journal = Journal(_part("journal.", state))
         panel._watch.resume(_part("watch.", state))
         panel._watch.take_up(panel._rates)
