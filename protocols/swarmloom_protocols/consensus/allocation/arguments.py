@@ -6,28 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.consensus.real_numbers import numbers_of
 
-__all__ = ["matrix_of", "numbers_of", "units_of"]
+__all__ = ["matrix_of", "units_of"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-
-def numbers_of(name: str, values: ArrayLike) -> FloatArray:
-    """Return real numbers as an array of float64, C-contiguous and writeable.
-
-    Raises
-    ------
-    InputError
-        Ragged lists, text, complex numbers or anything else that no real number is.
-    """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name}: must be real numbers in rows of equal length") from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} of type {array.dtype}: must be real numbers")
-    return np.require(array, np.float64, ["C", "W"])
 
 
 def matrix_of(name: str, values: ArrayLike) -> FloatArray:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, whole
-from swarmloom_protocols.consensus.allocation.arguments import matrix_of
+from swarmloom_protocols.consensus.allocation.arguments import matrix_of, units_of
 from swarmloom_protocols.consensus.gossip.networks import neighbours_of
 
 __all__ = ["BundleResult", "bundle_bidding", "discounted"]
@@ -202,7 +202,7 @@ def bundle_bidding(
         A gain that is not finite, a graph that is not connected, not symmetric or of another size,
         a negative capacity, or no end of the rounds, which gains that grow with the bundle cause.
     """
-    room = [whole("capacity", int(most), 0) for most in capacity]
+    room = units_of("capacity", capacity).tolist()
     links = _checked_links(graph, len(room))
     whole("n_tasks", n_tasks, 0)
     agents = [_Agent(name, len(room), n_tasks, most) for name, most in enumerate(room)]

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.consensus.real_numbers import numbers_of
 
 __all__ = [
     "FloatArray",
@@ -49,14 +50,15 @@ def opinions_of(name: str, values: ArrayLike) -> FloatArray:
     Raises
     ------
     InputError
-        It has other axes, no expert, no dimension, or an entry that is not finite or beyond
-        ±1e150, whose squares would be infinite.
+        It is not of real numbers, has other axes, no expert, no dimension, or an entry that is
+        not finite or beyond ±1e150, whose squares would be infinite.
     """
-    opinions = np.array(values, np.float64, order="C", ndmin=1)
+    given = numbers_of(name, values)
+    opinions = np.array(given, ndmin=1)
     opinions = opinions[:, np.newaxis] if opinions.ndim == 1 else opinions
     if opinions.ndim != 2 or not opinions.size or len(opinions) >= MOST_EXPERTS:
         raise InputError(
-            f"{name}: shape {np.shape(values)}; allowed: (n,) or (n, D), 0 < n < 2**31, D > 0"
+            f"{name}: shape {given.shape}; allowed: (n,) or (n, D), 0 < n < 2**31, D > 0"
         )
     wrong = ~(np.abs(opinions) <= MOST_OPINION).all(axis=1)
     if wrong.any():
@@ -88,9 +90,9 @@ def per_expert(
     Raises
     ------
     InputError
-        Another shape, or a number out of bounds, the first of which is named.
+        No real numbers, another shape, or a number out of bounds, the first of which is named.
     """
-    numbers = np.asarray(values, np.float64)
+    numbers = numbers_of(name, values)
     if numbers.shape not in ((), (n,)):
         raise InputError(f"{name}: shape {numbers.shape}; allowed: a number or shape ({n},)")
     numbers = np.array(np.broadcast_to(numbers, n))
@@ -128,7 +130,7 @@ def graph_of(name: str, graph: Graph, n: int | None = None) -> Matrix:
         import networkx
 
         graph = networkx.to_scipy_sparse_array(graph, dtype=np.float64, format="csr")
-    given: Any = graph if sparse.issparse(graph) else np.asarray(graph, np.float64)
+    given: Any = graph if sparse.issparse(graph) else numbers_of(name, graph)
     matrix = sparse.csr_array(given)
     matrix = matrix.astype(np.float64, copy=True)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or n not in (None, matrix.shape[0]):

@@ -28,6 +28,9 @@ __all__ = ["LineMeans", "bounded_means", "means_within"]
 # short radius is better served by cells of half of it, down to a few opinions each.
 OPINIONS_PER_CELL = 64.0
 FEWEST_PER_CELL = 2.0
+# Gaps are cut where an axis is so many times as long as the range between these quantiles.
+LONG = 4.0
+INNER = (0.01, 0.99)
 # What one opinion costs in the grid, in elements of `swarmloom.device.bands`.
 GRID_ROW_ELEMENTS = 512
 TILE_ELEMENTS = 1 << 22
@@ -160,19 +163,41 @@ def _cube_side(extents: FloatArray, cells: float) -> float:
     return 1.0
 
 
+def _without_gaps(places: FloatArray, reach: float) -> FloatArray:
+    """Return places with wide gaps along an axis cut to what nobody hears across.
+
+    A few opinions far from the others would spread the cells so far that all others share one.
+    """
+    inner = np.subtract(*np.quantile(places, INNER[::-1], axis=0))
+    long = np.flatnonzero(np.ptp(places, axis=0) > LONG * inner)
+    if not long.size:
+        return places
+    near = places.copy()
+    for axis in long:
+        order = np.argsort(places[:, axis], kind="stable")
+        gaps = np.diff(places[order, axis])
+        widest = max(2.0 * reach, float(inner[axis]) / np.sqrt(len(places)))
+        cut = np.concatenate([[0.0], np.cumsum(np.maximum(gaps - widest, 0.0))])
+        # Those in the middle stay, so that the many lose no digits to the few.
+        near[order, axis] -= cut - cut[len(cut) // 2]
+    return near
+
+
 def _by_cells(values: FloatArray, radii: FloatArray, confidence: FloatArray) -> FloatArray:
     n, dimensions = values.shape
     places = np.zeros((n, 3))
     places[:, 3 - dimensions :] = values
-    lows = places.min(axis=0)
-    extents = places.max(axis=0) - lows
+    near = _without_gaps(places, float(radii.max()))
+    lows = near.min(axis=0)
+    extents = near.max(axis=0) - lows
     side = _cell_side(extents, n, float(np.median(radii)))
     shape = np.floor(extents / side).astype(np.int64) + 1
-    cells = np.minimum(np.floor((places - lows) / side).astype(np.int64), shape - 1)
+    cells = np.minimum(np.floor((near - lows) / side).astype(np.int64), shape - 1)
     keys = (cells[:, 0] * shape[1] + cells[:, 1]) * shape[2] + cells[:, 2]
     order = np.argsort(keys, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=int(shape.prod())))])
     columns, weights = np.ascontiguousarray(places[order].T), confidence[order]
+    grid = columns if near is places else np.ascontiguousarray(near[order].T)
     sums = np.empty((int(shape[0] * shape[1]), int(shape[2]) + 1, 4, 2))
     cell_sums(columns, weights, starts, int(shape[2]), sums)
     reach = np.minimum(radii[order], 2.0 * float(extents.sum()) + side)
@@ -180,7 +205,7 @@ def _by_cells(values: FloatArray, radii: FloatArray, confidence: FloatArray) -> 
 
     def fill(first: int, end: int) -> None:
         grid_means(
-            columns, reach, weights, starts, sums, shape, lows, side, first, end, means
+            columns, grid, reach, weights, starts, sums, shape, lows, side, first, end, means
         )  # fmt: skip
 
     map_bands(fill, n, GRID_ROW_ELEMENTS)
@@ -218,7 +243,7 @@ def _by_tiles(values: FloatArray, radii: FloatArray, confidence: FloatArray) -> 
     height = max(1, TILE_ELEMENTS // n)
     for first in range(0, n, height):
         tile = centred[first : first + height] @ centred.T
-        _select(tile, centred, norms, radii, first)
+        _select(tile, values, norms, radii, first)
         sums = tile @ weighted
         means[first : first + height] = sums[:, :-1] / sums[:, -1:] + middle
     return means

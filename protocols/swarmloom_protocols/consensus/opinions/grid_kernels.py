@@ -111,6 +111,7 @@ def _measured(
 @kernel
 def _row(
     here: FloatArray,
+    place: float,
     reach: float,
     near: float,
     far: float,
@@ -123,16 +124,19 @@ def _row(
     sums: FloatArray,
     total: FloatArray,
 ) -> None:
-    """Add a row of cells, `near` and `far` (squared) from the opinion across its direction."""
+    """Add a row of cells, `near` and `far` (squared) from the opinion across its direction.
+
+    `place` is where the opinion is along it, in the grid.
+    """
     width = sums.shape[1] - 1
     outer = math.sqrt(max(0.0, reach * (1.0 + MARGIN) - near)) + MARGIN * side
-    begin = max(0, math.floor((here[2] - outer - low) / side))
-    stop = min(width, math.floor((here[2] + outer - low) / side) + 1)
+    begin = max(0, math.floor((place - outer - low) / side))
+    stop = min(width, math.floor((place + outer - low) / side) + 1)
     base, full, full_stop = row * width, stop, stop
     if far < reach:
         inner = math.sqrt(reach - far) - MARGIN * side
-        full = min(max(begin, math.ceil((here[2] - inner - low) / side)), stop)
-        full_stop = min(max(full, math.floor((here[2] + inner - low) / side)), stop)
+        full = min(max(begin, math.ceil((place - inner - low) / side)), stop)
+        full_stop = min(max(full, math.floor((place + inner - low) / side)), stop)
         if full < full_stop:
             upper, lower = sums[row, full_stop], sums[row, full]
             for axis in range(4):
@@ -146,6 +150,7 @@ def _row(
 @kernel
 def grid_means(
     opinions: FloatArray,
+    places: FloatArray,
     radii: FloatArray,
     weights: FloatArray,
     starts: IntArray,
@@ -163,6 +168,9 @@ def grid_means(
     ----------
     opinions : ndarray of float64, shape (3, n)
         Sorted by cells; a plane has z = 0.
+    places : ndarray of float64, shape (3, n)
+        Where they are in the grid: as far apart as the opinions where anybody hears the other,
+        further than anybody hears otherwise.
     radii, weights : ndarray of float64, shape (n,)
         How far each listens, and how much each counts.
     starts, sums : ndarray
@@ -178,24 +186,24 @@ def grid_means(
     means : ndarray of float64, shape (3, n)
         Written from `first` to `end`.
     """
-    total, here = np.empty(4), np.empty(3)
+    total, here, place = np.empty(4), np.empty(3), np.empty(3)
     for i in range(first, end):
-        here[:] = opinions[:, i]
+        here[:], place[:] = opinions[:, i], places[:, i]
         radius = radii[i]
         reach = radius * radius
         total[:] = 0.0
-        low_z = max(0, math.floor((here[0] - radius - lows[0]) / side - MARGIN))
-        low_y = max(0, math.floor((here[1] - radius - lows[1]) / side - MARGIN))
-        high_z = min(shape[0], math.floor((here[0] + radius - lows[0]) / side + MARGIN) + 1)
-        high_y = min(shape[1], math.floor((here[1] + radius - lows[1]) / side + MARGIN) + 1)
+        low_z = max(0, math.floor((place[0] - radius - lows[0]) / side - MARGIN))
+        low_y = max(0, math.floor((place[1] - radius - lows[1]) / side - MARGIN))
+        high_z = min(shape[0], math.floor((place[0] + radius - lows[0]) / side + MARGIN) + 1)
+        high_y = min(shape[1], math.floor((place[1] + radius - lows[1]) / side + MARGIN) + 1)
         for z in range(low_z, high_z):
-            near_z, far_z = _span(here[0], lows[0], side, z)
+            near_z, far_z = _span(place[0], lows[0], side, z)
             for y in range(low_y, high_y):
-                near_y, far_y = _span(here[1], lows[1], side, y)
+                near_y, far_y = _span(place[1], lows[1], side, y)
                 near, far = near_z * near_z + near_y * near_y, far_z * far_z + far_y * far_y
                 if near <= reach * (1.0 + MARGIN):
                     _row(
-                        here, reach, near, far, z * shape[1] + y, lows[2], side,
+                        here, place[2], reach, near, far, z * shape[1] + y, lows[2], side,
                         opinions, weights, starts, sums, total,
                     )  # fmt: skip
         for axis in range(3):

@@ -1,4 +1,8 @@
-"""The sine of a GPU's kernels: arithmetic alone, where the library's has a slow call inside."""
+"""The sine of a GPU's kernels: arithmetic alone.
+
+The library's keeps a branch for huge angles, for which `kuramoto_slope` would spill registers; on
+the CPU `phases` takes NumPy's.
+"""
 
 from __future__ import annotations
 

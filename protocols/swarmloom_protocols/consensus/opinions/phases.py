@@ -16,6 +16,7 @@ from swarmloom_protocols.consensus.opinions.arguments import (
     Matrix,
     trust_of,
 )
+from swarmloom_protocols.consensus.real_numbers import numbers_of
 
 __all__ = ["kuramoto_steps", "order_parameter"]
 
@@ -31,8 +32,16 @@ def order_parameter(phases: ArrayLike) -> float:
     ----------
     phases : array-like of float, shape (n,)
         In radians; at least one.
+
+    Raises
+    ------
+    InputError
+        No phase, no real numbers, or one that is not finite.
     """
-    return float(np.abs(np.exp(1j * np.asarray(phases, np.float64)).mean()))
+    angles = numbers_of("phases", phases)
+    if not angles.size or not np.isfinite(angles).all():
+        raise InputError(f"phases: {angles.size} numbers; allowed: finite ones, at least one")
+    return float(np.abs(np.exp(1j * angles).mean()))
 
 
 def kuramoto_steps(
@@ -79,7 +88,8 @@ def kuramoto_steps(
     Kuramoto, 1975. With the mean field and frequencies of a Lorentz distribution of half width γ
     phases lock above K = 2γ, to r = √(1 − 2γ/K) (Strogatz, Physica D 143, 2000).
     """
-    angles, own = np.array(phases, np.float64), np.array(frequencies, np.float64)
+    angles = numbers_of("phases", phases).copy()
+    own = numbers_of("frequencies", frequencies).copy()
     if angles.ndim != 1 or not angles.size or own.shape != angles.shape:
         message = f"phases: shape {angles.shape}, frequencies: shape {own.shape}"
         raise InputError(f"{message}; allowed: one of each an expert")

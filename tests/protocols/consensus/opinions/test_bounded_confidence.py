@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
+from swarmloom_protocols.consensus.opinions import bounded_confidence
 from swarmloom_protocols.consensus.opinions.bounded_confidence import bounded_means
 from swarmloom_protocols.consensus.opinions.landscape import OpinionLandscape
 from swarmloom_protocols.consensus.opinions.models import HegselmannKrause
@@ -75,6 +76,40 @@ def test_huge_opinions_are_opinions_too(dimensions):
     np.testing.assert_allclose(means, values, rtol=1e-12)
     together = bounded_means(values, np.inf, device="cpu")
     np.testing.assert_allclose(together, np.full_like(values, 1e150 / 3.0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3, 4, 7])
+def test_who_stands_at_the_radius_is_heard_in_every_dimension(dimensions):
+    """Tenths are no binary fractions: which sums round to the radius is a matter of the bits."""
+    values = np.random.default_rng(3).integers(0, 4, (300, dimensions)) / 10.0 + 0.1
+    for radius in (0.1, 0.2, 0.3):
+        means = bounded_means(values, radius, device="cpu")
+        expected = naive.bounded_means(values, np.full(300, radius), np.ones(300))
+        np.testing.assert_allclose(means, expected, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("far", [[1e6], [-1e6], [-3.0, 1e3, 1e3 + 0.05, 1e9]])
+def test_few_who_stand_far_away_leave_the_cells_of_the_many_small(dimensions, far, monkeypatch):
+    sides = []
+    side_of = bounded_confidence._cell_side
+
+    def noted(*arguments):
+        sides.append(side_of(*arguments))
+        return sides[-1]
+
+    monkeypatch.setattr(bounded_confidence, "_cell_side", noted)
+    rng = np.random.default_rng(6)
+    many = crowd(rng, 400, dimensions)
+    few = np.full((len(far), dimensions), 0.5)
+    few[:, 0] = far
+    values = np.concatenate([many, few])
+    n = len(values)
+    means = bounded_means(values, 0.1, device="cpu")
+    expected = naive.bounded_means(values, np.full(n, 0.1), np.ones(n))
+    np.testing.assert_allclose(means[:400], expected[:400], rtol=0.0, atol=1e-12)
+    np.testing.assert_allclose(means[400:], expected[400:], rtol=1e-12)
+    assert sides[0] < 0.5
 
 
 def test_a_small_group_at_the_end_of_a_long_line_loses_no_digit():
@@ -149,6 +184,10 @@ def test_on_the_complete_graph_it_is_the_model_without_one():
         (([0.0, np.nan], 0.1), r"opinions\[1\] is \[nan\]"),
         (([0.0, -1e151], 0.1), r"opinions\[1\] is \[-1e\+151\]; allowed: finite numbers up to"),
         ((np.zeros((2, 2, 2)), 0.1), "shape"),
+        (([0.0, 1j], 0.1), "opinions of type complex128: must be real"),
+        (([[0.0], [1.0, 2.0]], 0.1), "opinions: must be real numbers in rows of equal length"),
+        ((["left", "right"], 0.1), "opinions of type <U5: must be real"),
+        (([0.0, 1.0], ["a", "b"]), "radius of type <U1"),
         (([0.0, 1.0], -0.1), r"radius\[0\] is -0.1; allowed: from 0"),
         (([0.0, 1.0], np.nan), r"radius\[0\] is nan"),
         (([0.0, 1.0], [0.1, 0.2, 0.3]), r"radius: shape \(3,\)"),

@@ -23,6 +23,7 @@ from swarmloom_protocols.consensus.opinions.models import (
     Kuramoto,
     Voter,
 )
+from swarmloom_protocols.consensus.opinions.motions import Crowd
 from swarmloom_protocols.consensus.opinions.phase_kernels import sine
 from swarmloom_protocols.consensus.opinions.phases import kuramoto_steps, order_parameter
 from tests.naive import opinions as naive
@@ -183,6 +184,15 @@ def test_on_a_graph_it_freezes_only_where_no_edge_can_move_anything():
     assert np.any(away > 0.2)
 
 
+@pytest.mark.parametrize("graph", [None, nx.complete_graph(3)])
+def test_nothing_is_frozen_while_one_of_a_pair_still_listens(graph):
+    """The widest radius decides whether a pair that meets still moves."""
+    values, radii = np.array([[0.0], [0.5], [5.0]]), np.array([0.1, 1.0, 0.1])
+    motion = Deffuant(graph).begin(Crowd(values, values, np.ones(3), radii, np.uint32(0)), "cpu")
+    assert not motion.settled(values, 0.0, 1e-9)
+    assert motion.settled(np.array([[0.5], [0.5], [5.0]]), 0.0, 1e-9)
+
+
 # -- Kuramoto -----------------------------------------------------------------------------------
 
 
@@ -224,6 +234,13 @@ def test_the_sine_of_a_gpu_is_the_sine():
     values = [sine(float(angle)) for angle in angles]
     np.testing.assert_allclose(values, np.sin(angles), rtol=0.0, atol=1e-11)
     np.testing.assert_allclose(values[:-1], np.sin(angles[:-1]), rtol=0.0, atol=1e-14)
+
+
+def test_an_order_needs_phases():
+    assert order_parameter([0, 0]) == 1.0
+    for wrong in ([], [np.nan], ["a"], [1j]):
+        with pytest.raises(InputError, match="phases"):
+            order_parameter(wrong)
 
 
 def test_confidence_pulls_phases_as_it_weighs():
