@@ -135,3 +135,35 @@ def effective_voters(errors):
     """n² / Σ ρ_ij for complete tables of errors, agents in columns."""
     rho = np.corrcoef(errors.T)
     return errors.shape[1] ** 2 / rho.sum()
+
+
+def best_gain(sums, voice, weights, prices, intercept, slope):
+    """The value of asking the plan's first agent and going on as well as possible, less that now.
+
+    Straight recursion over every answer of every agent of the plan.
+    """
+
+    def probabilities(sums):
+        total, half = math.fsum(sums), 0.5 * voice
+        if total <= 0.0:
+            return [1.0 / (len(sums) + 1.0)] * len(sums)
+        odds = [math.log((w + half) / (max(total - w, 0.0) + half)) for w in sums]
+        p = [1.0 / (1.0 + math.exp(-intercept - slope * x)) for x in odds]
+        return [one / max(1.0, math.fsum(p)) for one in p]
+
+    def asking(sums, plan):
+        (weight, price), later = plan[0], plan[1:]
+        given = probabilities(sums)
+        value = -price
+        for answer, chance in enumerate([*given, max(0.0, 1.0 - math.fsum(given))]):
+            raised = [*sums, 0.0] if answer == len(sums) else list(sums)
+            raised[answer] += weight
+            value += chance * best(raised, later)
+        return value
+
+    def best(sums, plan):
+        stop = max(probabilities(sums), default=0.0)
+        return max(stop, asking(sums, plan)) if plan else stop
+
+    plan = list(zip(weights, prices, strict=True))
+    return asking(list(sums), plan) - max(probabilities(list(sums)), default=0.0)

@@ -24,8 +24,13 @@ from swarmloom_protocols.consensus.answers.ballots import (
 )
 from swarmloom_protocols.consensus.answers.calibration import ShareCounts, posteriors
 from swarmloom_protocols.consensus.answers.independence import effective_voters
-from swarmloom_protocols.consensus.answers.probes import Probes
-from swarmloom_protocols.consensus.answers.shared_errors import sampled_errors
+from swarmloom_protocols.consensus.answers.probes import FEWEST_PROBES, Probes
+from swarmloom_protocols.consensus.answers.shared_errors import (
+    SharedErrors,
+    clone_clusters,
+    cluster_members,
+    sampled_errors,
+)
 from swarmloom_protocols.consensus.answers.tally import leaders, tallies
 from swarmloom_protocols.consensus.answers.trust_rules import (
     POWER,
@@ -38,11 +43,10 @@ from swarmloom_protocols.consensus.answers.trust_rules import (
 )
 from swarmloom_protocols.consensus.answers.trust_warnings import Evidence, warnings_of
 
-__all__ = ["Decision", "Rule", "agree", "chosen_trust"]
+__all__ = ["Decision", "Rule", "Seen", "agree", "chosen_trust"]
 
 Rule = Literal["auto", "probes", "agreement", "consensus", "degree", "majority"]
 
-FEWEST_PROBES = 5
 # Agreement on fewer items says more about the items than about the agents.
 FEWEST_ITEMS = 10
 FEWEST_VOICES = 3
@@ -57,8 +61,10 @@ class Decision:
     answers : ndarray of int64, shape (items,)
         The code of the verdict in the coding of the votes; −1 where nobody answered.
     posterior : tuple of ndarray of float64
-        For each item, the probability of each distinct answer in the order in which the agents
-        gave them first; what is missing to 1 is "none of them".
+        For each item, the probability of each distinct answer of the voices, in the order in which
+        the agents gave them first; what is missing to 1 is "none of them". An answer that is
+        outvoted within every group that has it is no voice's: it has a probability of 0 before
+        one that a voice gives, and no entry after the last.
     weights : ndarray of float64, shape (agents,)
         Trust of each agent: of its group, which votes once. The groups' weights sum to 1.
     confidence : ndarray of float64, shape (items,)
@@ -101,9 +107,10 @@ def agree(
     probes : Probes or (votes, key), optional
         Answers to items whose right answer is known, see `Probes.of_answers`.
     trust : {"auto", "probes", "agreement", "consensus", "degree", "majority"} or array, optional
-        "auto" takes "probes" where an agent has 5 or more, else "agreement" where there are 10
-        items and 3 voices or more, else "majority". An array has a weight for each agent; a group
-        has that of its most trusted one.
+        "auto" takes "probes" where an agent has 5 or more whose keys are not doubted (as a whole,
+        see `Probes.unlikely`, unless voices answer like copies), else "agreement" where there are
+        10 items and 3 voices or more, else "majority". An array has a weight for each agent; a
+        group has that of its most trusted one.
     power : float, optional
         Of accuracy or agreement (> 0).
     device : {"auto", "cpu", "cuda"}, optional
@@ -128,16 +135,34 @@ def agree(
     rows = group_rows(groups, codes.shape[1])
     voiced = codes if groups is None else group_ballots(codes, rows)
     known = _known(probes, codes.shape[1])
-    of_groups = known if groups is None or known is None else known.grouped(rows)
+    of_groups = None if known is None else known.undoubted()
+    if groups is not None and of_groups is not None:
+        of_groups = of_groups.grouped(rows)
     rates = agreement(pair_sums(voiced, chance_rates(voiced), device=device))
+    errors, weightless = sampled_errors(voiced), False
     if not isinstance(trust, str):
         weights, rule = _given(trust, rows), "given"
+        weightless = not np.any(trust)
     else:
-        weights, rule = _learned(trust, voiced, rates, of_groups, positive("power", power))
-    silent = int((codes < 0).all(axis=1).sum())
-    sizes, errors = np.bincount(rows), sampled_errors(voiced)
-    evidence = Evidence(rates, weights, sizes, len(codes), rule, known, errors, silent)
-    return _decision(votes, voiced, weights, weights[rows], rule, of_groups, warnings_of(evidence))
+        seen = Seen(rates, len(codes), of_groups, errors)
+        weights, rule = _learned(trust, voiced, seen, positive("power", power))
+    silent, doubted = int((codes < 0).all(axis=1).sum()), known.suspects if known else ()
+    sizes = np.bincount(rows)
+    graded = None if of_groups is None or (of_groups.unlikely and rule != "probes") else of_groups
+    evidence = Evidence(
+        rates,
+        weights,
+        sizes,
+        len(codes),
+        rule,
+        of_groups,
+        doubted,
+        errors,
+        silent,
+        graded.n_items if graded else 0.0,
+        weightless,
+    )
+    return _decision(votes, voiced, weights, weights[rows], rule, graded, warnings_of(evidence))
 
 
 def _known(probes: Probes | tuple[ArrayLike, ArrayLike] | None, n_agents: int) -> Probes | None:
@@ -154,33 +179,62 @@ def _given(trust: ArrayLike, rows: IntArray) -> FloatArray:
     return normalised(weights)
 
 
-def _learned(
-    trust: str, codes: IntArray, rates: FloatArray, probes: Probes | None, power: float
-) -> tuple[FloatArray, str]:
+@dataclass(frozen=True)
+class Seen:
+    """What trust is learned from.
+
+    Attributes
+    ----------
+    rates : ndarray of float64, shape (voices, voices)
+        Agreement beyond chance.
+    n_items : float
+        Items that it was counted on.
+    probes : Probes or None
+        Known answers of the same voices, without those whose key is doubted.
+    errors : SharedErrors
+        Errors that pairs of voices share.
+    """
+
+    rates: FloatArray
+    n_items: float
+    probes: Probes | None
+    errors: SharedErrors
+
+    @property
+    def keys_are_doubted(self) -> bool:
+        """Whether agreement is more credible than the known answers.
+
+        Where voices answer like copies of one another it is not: they may well have colluded.
+        """
+        if self.probes is None or not self.probes.unlikely or not self.enough:
+            return False
+        return not cluster_members(clone_clusters(self.errors, self.rates))
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are items and voices enough for trust from agreement."""
+        return self.n_items >= FEWEST_ITEMS and len(self.rates) >= FEWEST_VOICES
+
+
+def _learned(trust: str, codes: IntArray, seen: Seen, power: float) -> tuple[FloatArray, str]:
     """Return the weights of the groups and the name of the rule that gave them."""
     if trust not in get_args(Rule):
         allowed = ", ".join(map(repr, get_args(Rule)))
         raise InputError(f"trust: {trust!r}; allowed: {allowed} or an array")
     if trust == "consensus":
         return consensus_trust(codes, power), trust
-    return chosen_trust(trust, rates, len(codes), probes, power)
+    return chosen_trust(trust, seen, power)
 
 
-def chosen_trust(
-    rule: str, rates: FloatArray, n_items: float, probes: Probes | None, power: float = POWER
-) -> tuple[FloatArray, str]:
+def chosen_trust(rule: str, seen: Seen, power: float = POWER) -> tuple[FloatArray, str]:
     """Return trust and the rule that gave it, from what is known of each pair and each agent.
 
     Parameters
     ----------
     rule : {"auto", "probes", "agreement", "degree", "majority"}
         As in `agree`.
-    rates : ndarray of float64, shape (voices, voices)
-        Agreement beyond chance.
-    n_items : float
-        Items that it was counted on.
-    probes : Probes or None
-        Of the same voices.
+    seen : Seen
+        What is known.
     power : float, optional
         Of accuracy or agreement.
 
@@ -190,17 +244,26 @@ def chosen_trust(
         Sums to 1.
     rule : str
         "auto" resolved; "majority" also where no voice agrees with others more than by chance.
+
+    Raises
+    ------
+    InputError
+        The rule is "probes", and no agent has enough of them.
     """
+    rates, probes = seen.rates, seen.probes
     tested = probes.asked >= FEWEST_PROBES if probes is not None else np.zeros(len(rates), bool)
     if rule == "probes" and not tested.any():
-        raise InputError(f"probes: no agent has {FEWEST_PROBES}; rule 'probes' needs them")
-    if probes is not None and tested.any() and rule in ("auto", "probes"):
+        raise InputError(
+            f"probes: no agent has {FEWEST_PROBES} whose keys are not doubted; rule 'probes' needs"
+            " them"
+        )
+    obeyed = rule == "probes" or (rule == "auto" and not seen.keys_are_doubted)
+    if probes is not None and tested.any() and obeyed:
         accuracy = shrunk_accuracy(probes.right, probes.asked) ** power
         return extended(accuracy, tested, rates, power), "probes"
     if rule == "degree":
         return degree_trust(rates, power), "degree"
-    enough = n_items >= FEWEST_ITEMS and len(rates) >= FEWEST_VOICES
-    if rule == "agreement" or (rule == "auto" and enough):
+    if rule == "agreement" or (rule == "auto" and seen.enough):
         return agreement_trust(rates, power), "agreement"
     return normalised(np.ones(len(rates))), "majority"
 

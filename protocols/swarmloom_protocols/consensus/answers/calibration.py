@@ -17,17 +17,23 @@ from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.answers.ballots import distinct_counts
 from swarmloom_protocols.consensus.answers.tally import tallies
 
-__all__ = ["Calibration", "ShareCounts", "posteriors"]
+__all__ = ["ENOUGH_ITEMS", "Calibration", "ShareCounts", "evidence_items", "posteriors"]
 
 # Log-odds of shares are counted in bins of this width from −WIDEST to WIDEST.
 BIN_WIDTH = 0.2
 WIDEST = 6.0
 N_BINS = round(2 * WIDEST / BIN_WIDTH)
-# Precision of the prior: an intercept of 0 and a slope of 1, each with a deviation of 0.5.
+# Precision of the prior: an intercept of 0 or less and a slope of 1, each with a deviation of 0.5.
 PRIOR = 4.0
 # Items that answers without labels count for, once some are graded.
 UNLABELLED_ITEMS = 20.0
+# Until so many items are seen, and without three voices, the prior's intercept is lower: on single
+# items of MMLU-Pro, verdicts of one to five voices are right less often than their share says.
+ENOUGH_ITEMS = 20.0
+FEWEST_VOICES = 3
+UNSEEN_INTERCEPT = -0.7
 NEWTON_STEPS = 60
+STILL = 1e-10
 # Share of the answers left out that is looked at for unanimity: those with the largest shares.
 UNANIMOUS = 0.05
 
@@ -153,7 +159,17 @@ class ShareCounts:
     def fit(self, n_voices: int) -> Calibration:
         """Fit the map for a crew of so many voices; with no items it is the prior's."""
         scale = min(1.0, UNLABELLED_ITEMS / self.items) if self.graded_items and self.items else 1.0
-        return _fitted(self.graded + scale * _credited(self.unlabelled, n_voices))
+        seen = evidence_items(n_voices, self.items, self.graded_items)
+        intercept = UNSEEN_INTERCEPT * (1.0 - min(1.0, seen / ENOUGH_ITEMS))
+        return _fitted(self.graded + scale * _credited(self.unlabelled, n_voices), intercept)
+
+
+def evidence_items(n_voices: int, items: float, graded_items: float) -> float:
+    """Return how many items certainty can be learned from: graded ones, and others from 3 voices.
+
+    With two, each is the only measure of the other.
+    """
+    return graded_items + (items if n_voices >= FEWEST_VOICES else 0.0)
 
 
 def _logistic(x: FloatArray) -> FloatArray:
@@ -173,18 +189,21 @@ def _credited(counts: FloatArray, n_voices: int) -> FloatArray:
     return np.stack((total - hits, hits), axis=1)
 
 
-def _fitted(counts: FloatArray) -> Calibration:
+def _fitted(counts: FloatArray, intercept: float = 0.0) -> Calibration:
     """Maximise the penalised likelihood by Newton's method, steps of at most 1."""
     x = -WIDEST + BIN_WIDTH * (np.arange(N_BINS) + 0.5)
     design = np.stack((np.ones(N_BINS), x))
-    total, origin = counts.sum(axis=1), np.array([0.0, 1.0])
+    total, origin = counts.sum(axis=1), np.array([intercept, 1.0])
     at = origin.copy()
     for _ in range(NEWTON_STEPS):
         p = _logistic(at @ design)
         slope = design @ (counts[:, 1] - total * p) - PRIOR * (at - origin)
         curve = (design * (total * p * (1.0 - p))) @ design.T + PRIOR * np.eye(2)
         step = np.linalg.solve(curve, slope)
-        at = at + step / max(1.0, float(np.abs(step).max()))
+        length = float(np.abs(step).max())
+        at = at + step / max(1.0, length)
+        if length < STILL:
+            break
     return Calibration(float(at[0]), max(0.0, float(at[1])))
 
 

@@ -65,7 +65,8 @@ class EnsembleGain:
     Attributes
     ----------
     verdict, majority, best, mean : float
-        Accuracy of the verdicts, of the plain majority, of the best agent, of the mean agent.
+        Accuracy of the verdicts, of the plain majority, of the best agent, of the mean agent;
+        that of an agent is on the items that it answered.
     over_best, over_mean : float
         Verdict less best, verdict less mean.
     independent_jury : float
@@ -238,7 +239,9 @@ def _redundant(errors: SharedErrors) -> tuple[RedundantPair, ...]:
 
 
 def _gain(codes: IntArray, key: IntArray, right: np.ndarray) -> EnsembleGain:
-    each = ((codes == key[:, None]) & (codes >= 0)).mean(axis=0)
+    hits, given = ((codes == key[:, None]) & (codes >= 0)).sum(axis=0), (codes >= 0).sum(axis=0)
+    # An agent that was not asked has not erred; one that never was has no accuracy.
+    each = hits[given > 0] / given[given > 0] if given.any() else np.zeros(1)
     plain = agree(codes, trust="majority").answers
     verdict, best, mean = float(right.mean()), float(each.max()), float(each.mean())
     majority = float(((plain == key) & (plain >= 0)).mean())

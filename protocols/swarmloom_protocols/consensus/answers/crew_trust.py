@@ -12,7 +12,7 @@ from swarmloom.errors import InputError
 from swarmloom_protocols.checks import rows as checked_rows
 from swarmloom_protocols.checks import whole
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
-from swarmloom_protocols.consensus.answers.agree import chosen_trust
+from swarmloom_protocols.consensus.answers.agree import Seen, chosen_trust
 from swarmloom_protocols.consensus.answers.agreement import AgreementCounts
 from swarmloom_protocols.consensus.answers.ballots import (
     NO_ANSWER,
@@ -51,6 +51,8 @@ class CrewTrust:
     does not grow with the items. Where experts are asked in an order that depends on the answers,
     as a `Stopper` does, those who are asked last are seen on hard items only; let all answer now
     and then.
+
+    Not for several threads at once: whoever shares it among threads guards every call by a lock.
     """
 
     def __init__(self, n_agents: int, *, groups: Groups | None = None) -> None:
@@ -76,7 +78,8 @@ class CrewTrust:
         Raises
         ------
         InputError
-            They differ in length, or name an expert that there is not, or one twice.
+            They differ in length, are no whole numbers, or name an expert that there is not, or
+            one twice.
         """
         voiced = group_ballots(ballots(self._row(experts, answers)), self._rows)
         self._shares.add(voiced, self._current()[0])
@@ -108,18 +111,24 @@ class CrewTrust:
         ------
         InputError
             As in `record`.
+
+        Notes
+        -----
+        An item whose key is doubted, because four in five of three experts or more give one and
+        the same other answer, is not counted; `warnings` tells how many there were.
         """
         key = whole("truth", truth, NO_ANSWER)
         votes = self._row(experts, answers)
-        asked = np.unique(checked_rows("experts", experts))
-        self._asked[asked] += 1.0
-        self._right[asked] += (votes[0, asked] == key) & (votes[0, asked] >= 0)
+        asked = np.unique(_whole_numbers("experts", experts))
         codes, originals = compact(votes)
         places = np.flatnonzero((originals[0] == key) & (originals[0] >= 0))
         own = places[:1] if places.size else np.array([NO_ANSWER])
-        voiced = group_ballots(codes, self._rows)
-        self._shares.add_graded(voiced, self._current()[0], own)
-        self._doubted += len(Probes(self._right, self._asked, codes, own).suspects)
+        if Probes(self._right, self._asked, codes, own).suspects:
+            self._doubted += 1
+            return
+        self._asked[asked] += 1.0
+        self._right[asked] += (votes[0, asked] == key) & (votes[0, asked] >= 0)
+        self._shares.add_graded(group_ballots(codes, self._rows), self._current()[0], own)
         self._trust = None
 
     @property
@@ -143,11 +152,21 @@ class CrewTrust:
         sizes = np.bincount(self._rows)
         counts, errors = self._counts, self._errors
         found = warnings_of(
-            Evidence(counts.rates, weights, sizes, counts.items, rule, None, errors)
+            Evidence(
+                counts.rates,
+                weights,
+                sizes,
+                counts.items,
+                rule,
+                self._known() if self._asked.any() else None,
+                (),
+                errors,
+                graded=self._shares.graded_items,
+            )
         )
         if self._doubted:
             text = f"{self._doubted} graded item(s) with wrong keys suspected: agents agree on"
-            found += (f"{text} another answer",)
+            found += (f"{text} another answer; they do not count",)
         return found
 
     def state(self) -> dict[str, Any]:
@@ -188,15 +207,16 @@ class CrewTrust:
         self._asked = _array(state["asked"], (self._n_agents,))
         self._doubted = whole("doubted", state["doubted"], 0)
         plain, graded = (_array(table, self._shares.graded.shape) for table in state["shares"])
-        items, graded_items = map(float, state["share_items"])
-        self._shares = ShareCounts(plain, graded, items, graded_items)
+        items, graded_items = _array(state["share_items"], (2,))
+        self._shares = ShareCounts(plain, graded, float(items), float(graded_items))
+        Probes.of_counts(self._right, self._asked)
 
     def _row(
         self, experts: Sequence[int] | IntArray, answers: Sequence[int] | IntArray
     ) -> IntArray:
         """Return one item's ballot of all agents."""
-        who = checked_rows("experts", experts)
-        given = np.asarray(answers, np.int64)
+        who = checked_rows("experts", _whole_numbers("experts", experts))
+        given = _whole_numbers("answers", answers)
         if given.shape != who.shape:
             raise InputError(f"answers: {given.size} of {who.size} experts; allowed: one each")
         if who.size and (int(who.max()) >= self._n_agents or np.unique(who).size < who.size):
@@ -208,16 +228,28 @@ class CrewTrust:
     def _current(self) -> tuple[FloatArray, str]:
         """Return the weights of the voices and their rule, worked out when first asked for."""
         if self._trust is None:
-            grouped = self._known().grouped(self._rows)
-            self._trust = chosen_trust("auto", self._counts.rates, self._counts.items, grouped)
+            counts = self._counts
+            seen = Seen(counts.rates, counts.items, self._known(), self._errors)
+            self._trust = chosen_trust("auto", seen)
         return self._trust
 
     def _known(self) -> Probes:
-        return Probes.of_counts(self._right, self._asked)
+        """Return the known answers of the voices."""
+        return Probes.of_counts(self._right, self._asked).grouped(self._rows)
 
 
 def _array(value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
     array = np.array(value, np.float64)
     if array.shape != shape:
         raise InputError(f"state: an array of shape {array.shape}; allowed: {shape}")
+    if not ((array >= 0.0) & (array < np.inf)).all():
+        raise InputError("state: an array with NaN or a number out of range; allowed: from 0")
     return array
+
+
+def _whole_numbers(name: str, values: Sequence[int] | IntArray) -> IntArray:
+    """Return whole numbers as int64; an empty sequence may be of any kind."""
+    given = np.asarray(values)
+    if given.size and given.dtype.kind not in "iu":
+        raise InputError(f"{name}: {given.dtype} values; allowed: whole numbers")
+    return given.astype(np.int64)

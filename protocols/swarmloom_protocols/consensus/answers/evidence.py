@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+from scipy.special import betainc, betaln
 
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 
@@ -12,6 +11,8 @@ __all__ = ["betting_evidence", "mixture_evidence", "preference"]
 
 # Of the capital, the most that is ever bet on one answer.
 LARGEST_BET = 0.8
+# Logarithm beyond which evidence is as good as any.
+MOST_LOG = 700.0
 
 
 def betting_evidence(codes: IntArray, weights: FloatArray) -> float:
@@ -42,17 +43,15 @@ def betting_evidence(codes: IntArray, weights: FloatArray) -> float:
     losses = np.bincount(codes[given], np.log1p(-bets[given]), most)
     leader = int(sums.argmax())
     rivals = np.delete(losses, leader)
-    return float(np.exp(gains[leader] + rivals.min()))
+    return float(np.exp(min(MOST_LOG, gains[leader] + rivals.min())))
 
 
 def preference(first: int, second: int) -> float:
     """Return the probability that an answer given `first` times is preferred to one of `second`.
 
-    P(p > ½) for p ~ Beta(first + 1, second + 1), exact for counts (Aggarwal et al. 2023,
-    adaptive consistency): the chance of at most `first` heads in first + second + 1 fair throws.
+    P(p > ½) for p ~ Beta(first + 1, second + 1) (Aggarwal et al. 2023, adaptive consistency).
     """
-    throws = first + second + 1
-    return math.fsum(math.comb(throws, heads) / 2**throws for heads in range(first + 1))
+    return float(betainc(second + 1, first + 1, 0.5))
 
 
 def mixture_evidence(first: int, second: int) -> float:
@@ -67,6 +66,5 @@ def mixture_evidence(first: int, second: int) -> float:
     first, second : int
         How often each was given.
     """
-    total = first + second
-    beta = 1.0 / ((total + 1) * math.comb(total, first))
-    return 2.0 ** (total + 1) * beta * preference(first, second)
+    log = (first + second + 1) * np.log(2.0) + betaln(first + 1, second + 1)
+    return float(np.exp(min(MOST_LOG, log)) * preference(first, second))

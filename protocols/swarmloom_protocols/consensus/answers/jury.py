@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import binom
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, whole
@@ -35,16 +36,8 @@ def condorcet(n_voters: int, accuracy: float) -> float:
         An argument is out of bounds.
     """
     n, p = whole("n_voters", n_voters, 1), between("accuracy", accuracy, 0.0, 1.0)
-    terms = [_binomial(n, k, p) * (0.5 if 2 * k == n else 1.0) for k in range((n + 1) // 2, n + 1)]
-    return min(1.0, math.fsum(terms))
-
-
-def _binomial(n: int, k: int, p: float) -> float:
-    """Return C(n, k) pᵏ (1 − p)ⁿ⁻ᵏ, by logarithms: the coefficient alone may exceed a float."""
-    if p in (0.0, 1.0):
-        return 1.0 if k == round(n * p) else 0.0
-    log = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(log + k * math.log(p) + (n - k) * math.log1p(-p))
+    tie = 0.5 * float(binom.pmf(n // 2, n, p)) if n % 2 == 0 else 0.0
+    return float(binom.sf(n // 2, n, p)) + tie
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,18 @@ from swarmloom_protocols.consensus.answers.ballots import (
     group_ballots,
 )
 
-__all__ = ["Probes"]
+__all__ = ["FEWEST_PROBES", "Probes"]
+
+# Known answers from which an agent's accuracy says more than what others think of it.
+FEWEST_PROBES = 5
 
 # Of those who answered a probe, the share that gave one wrong answer, from which its key is doubted
 # rather than they; and the fewest that can raise the doubt.
 DOUBTED_SHARE = 0.8
 FEWEST_DOUBTERS = 3
+# The better half of a crew that knows less than this of the answers is less likely than wrong keys:
+# on MMLU-Pro, crews of nine had 0.36 or more of ten in 95 % of cases, 0.25 of ten wrong keys.
+UNLIKELY_SHARE = 1.0 / 3.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,27 @@ class Probes:
             if enough and counts.max(initial=0) >= DOUBTED_SHARE * answered:
                 doubted.append(row)
         return tuple(doubted)
+
+    @property
+    def unlikely(self) -> bool:
+        """Whether the keys are doubted as a whole.
+
+        The better half of the agents with five known answers or more give less than a third of
+        them rightly. Rounded up, it holds an honest agent where less than half of the crew lie.
+        """
+        tested = self.asked >= FEWEST_PROBES
+        shares = np.sort(self.right[tested] / self.asked[tested])
+        return bool(tested.any() and shares[shares.size // 2 :].mean() < UNLIKELY_SHARE)
+
+    def undoubted(self) -> Probes:
+        """Return the probes without those of `suspects`, as if they had not been asked."""
+        kept = np.setdiff1d(np.arange(len(self.codes)), self.suspects)
+        if kept.size == len(self.codes):
+            return self
+        codes, key = self.codes[kept], self.key[kept]
+        right = (codes == key[:, None]) & (codes >= 0)
+        asked = np.full(codes.shape[1], float(kept.size))
+        return Probes(right.sum(axis=0).astype(np.float64), asked, codes, key)
 
     def grouped(self, rows: IntArray) -> Probes:
         """Return the probes of groups of agents, which answer as most of their agents do.

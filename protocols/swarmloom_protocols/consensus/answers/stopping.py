@@ -205,23 +205,33 @@ class Stopper:
             raise InputError(f"agent: {row} has answered already")
         if self._spoken()[self._rows[row]]:
             return -self._price(row)
+        return self._foresee(*self._plan(row))
+
+    def _plan(self, row: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return weights and prices of an agent and of those to be asked after it."""
         later = [other for other in self._queue() if self._rows[other] != self._rows[row]]
         plan = [row, *_one_a_group(later, self._rows)][: self._ahead]
-        prices = np.array([self._price(one) for one in plan])
-        weights = self._voices[self._rows[plan]]
+        weights = (float(self._voices[self._rows[agent]]) for agent in plan)
+        return tuple(weights), tuple(self._price(agent) for agent in plan)
+
+    def _foresee(self, weights: tuple[float, ...], prices: tuple[float, ...]) -> float:
+        """Return what asking agents of such weights and prices one after another is worth."""
         voiced = group_ballots(compact(self._answers)[0], self._rows)
         sums = tallies(voiced, self._voices)[0, : int(voiced.max(initial=-1)) + 1]
         line = (self._calibration.intercept, self._calibration.slope)
         voice = float(self._voices.max())
-        return self._value * best_gain(sums, voice, weights, prices / self._value, *line)
+        paid = np.array(prices) / self._value
+        return self._value * best_gain(sums, voice, np.array(weights), paid, *line)
 
     def _price(self, agent: int) -> float:
         return float(self._prices[agent]) if self._priced else 0.0
 
     def _most_worth(self) -> int:
-        worth = {agent: self.worth(agent) for agent in self._queue()}
-        best = max(worth, key=lambda agent: worth[agent], default=-1)
-        return best if best >= 0 and worth[best] > 0.0 else -1
+        # All in the queue are silent, and agents alike are worth the same: each kind counts once.
+        plans = {self._plan(agent): agent for agent in reversed(self._queue())}
+        worth = {agent: self._foresee(*plan) for plan, agent in plans.items()}
+        best = max(sorted(worth, key=self._queue().index), key=lambda agent: worth[agent])
+        return best if worth[best] > 0.0 else -1
 
     def _spoken(self) -> BoolArray:
         """Tell which groups have given an answer."""

@@ -13,7 +13,6 @@ from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "POWER",
-    "accuracy_power",
     "agreement_trust",
     "consensus_trust",
     "degree_trust",
@@ -183,24 +182,6 @@ def shrunk_accuracy(right: FloatArray, asked: FloatArray) -> FloatArray:
     """Return (right + 1) / (asked + 2), Laplace's rule of succession, for each agent."""
     rates: FloatArray = (right + 1.0) / (asked + 2.0)
     return rates
-
-
-def accuracy_power(right: FloatArray, asked: FloatArray, power: float = POWER) -> FloatArray:
-    """Trust by the accuracy on known answers, shrunk and raised to `power`.
-
-    Parameters
-    ----------
-    right, asked : ndarray of float64, shape (agents,)
-        Known answers that each agent gave rightly, and was asked for.
-    power : float, optional
-        5 needs no tuning; on few labels it beats log-odds weights from the same labels.
-
-    Returns
-    -------
-    ndarray of float64, shape (agents,)
-        Sums to 1.
-    """
-    return normalised(shrunk_accuracy(right, asked) ** power)
 
 
 def extended(

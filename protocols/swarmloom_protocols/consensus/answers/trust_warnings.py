@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus.answers.calibration import ENOUGH_ITEMS, evidence_items
 from swarmloom_protocols.consensus.answers.probes import Probes
 from swarmloom_protocols.consensus.answers.shared_errors import (
     SharedErrors,
     clone_clusters,
     cluster_members,
 )
+from swarmloom_protocols.consensus.answers.trust_rules import POWER, agreement_trust
 
 __all__ = ["Evidence", "warnings_of"]
 
@@ -44,11 +46,17 @@ class Evidence:
     rule : str
         Which rule gave the weights.
     probes : Probes or None
-        Known answers of the agents.
+        Known answers of the voices whose keys are not doubted.
+    doubted : tuple of int
+        Rows of those that are.
     errors : SharedErrors or None
         Errors that pairs of voices share.
     unanswered : int
         Items that nobody answered.
+    graded : float
+        Items whose right answer the calibration has seen.
+    weightless : bool
+        All weights that were given are 0.
     """
 
     rates: FloatArray
@@ -57,21 +65,26 @@ class Evidence:
     n_items: float
     rule: str
     probes: Probes | None = None
+    doubted: tuple[int, ...] = ()
     errors: SharedErrors | None = None
     unanswered: int = 0
+    graded: float = 0.0
+    weightless: bool = False
 
 
 def warnings_of(evidence: Evidence) -> tuple[str, ...]:
     """Return a sentence for each reason to doubt."""
     found = [*_few(evidence), *_grouped(evidence), *_clones(evidence), *_doubted_keys(evidence)]
     if evidence.rule == "probes":
-        found += [*_failed_probes(evidence)]
+        found += [*_failed_probes(evidence), *_contradicted_keys(evidence)]
     if evidence.rule in LABEL_FREE:
         found += [*_low_agreement(evidence)]
     return tuple(found)
 
 
 def _few(evidence: Evidence) -> Iterator[str]:
+    if evidence.weightless:
+        yield "all given weights are 0: every voice counts alike"
     if evidence.unanswered:
         yield f"{evidence.unanswered} item(s) without any answer have no verdict"
     voices = len(evidence.rates)
@@ -81,6 +94,11 @@ def _few(evidence: Evidence) -> Iterator[str]:
         yield (
             f"too few items: trust from agreement needs about {FEWEST_ITEMS},"
             f" there are {evidence.n_items:g}"
+        )
+    if evidence_items(voices, evidence.n_items, evidence.graded) < ENOUGH_ITEMS:
+        yield (
+            "the confidence is the prior's, not this crew's:"
+            f" it needs {ENOUGH_ITEMS:g} items of three voices, or graded ones"
         )
 
 
@@ -105,10 +123,30 @@ def _clones(evidence: Evidence) -> Iterator[str]:
 
 
 def _doubted_keys(evidence: Evidence) -> Iterator[str]:
-    doubted = evidence.probes.suspects if evidence.probes is not None else ()
-    if doubted:
-        rows = ", ".join(map(str, doubted))
-        yield f"probes with wrong keys suspected (rows {rows}): agents agree on another answer"
+    if evidence.doubted:
+        rows = ", ".join(map(str, evidence.doubted))
+        yield (
+            f"probes with wrong keys suspected (rows {rows}): agents agree on another answer;"
+            " they do not count"
+        )
+    if evidence.probes is not None and evidence.probes.unlikely:
+        used = "" if evidence.rule == "probes" else "; trust does not come from them"
+        yield (
+            "the better half of the agents give less than a third of the known answers: their keys"
+            f" may be wrong{used}"
+        )
+
+
+def _contradicted_keys(evidence: Evidence) -> Iterator[str]:
+    """Compare trust from known answers with that from agreement, both before their power."""
+    if evidence.n_items < FEWEST_ITEMS or len(evidence.rates) < 3:
+        return
+    known, agreed = (w ** (1 / POWER) for w in (evidence.weights, agreement_trust(evidence.rates)))
+    if (known - known.mean()) @ (agreed - agreed.mean()) < -1e-9:
+        yield (
+            "known answers trust whom agreement distrusts: either their keys are wrong, or a large"
+            " part of the crew errs alike"
+        )
 
 
 def _failed_probes(evidence: Evidence) -> Iterator[str]:

@@ -175,9 +175,75 @@ def test_wrong_keys_are_suspected_where_agents_agree_on_another_answer():
 
 def test_agents_who_all_fail_are_a_guess():
     votes = np.array([[0, 1, 2]] * 20)
-    decision = agree(votes, probes=(votes[:6], np.full(6, 9)))
+    decision = agree(votes, probes=(votes[:6], np.full(6, 9)), trust="probes")
     assert any("trust is a guess" in text for text in decision.warnings)
     np.testing.assert_allclose(decision.weights, 1 / 3)
+
+
+def wrong_keys(rng, n_items=400):
+    """A crew of nine, all honest, and ten probes whose keys are answers that few give."""
+    votes = crew(rng, [0.8, 0.75, 0.7, 0.6, 0.5, 0.45, 0.4, 0.4, 0.4], n_items)
+    return votes, (votes[:10], np.full(10, 1))
+
+
+def test_keys_that_hardly_anybody_gives_do_not_make_trust():
+    votes, probes = wrong_keys(np.random.default_rng(0))
+    decision, blind = agree(votes, probes=probes), agree(votes)
+    np.testing.assert_array_equal(decision.weights, blind.weights)
+    np.testing.assert_array_equal(decision.confidence, blind.confidence)
+    assert decision.rule == "agreement"
+    assert any("their keys may be wrong; trust does not" in text for text in decision.warnings)
+    told = agree(votes, probes=probes, trust="probes")
+    assert told.rule == "probes"
+    assert (told.answers == 0).mean() < (decision.answers == 0).mean() - 0.05
+
+
+def test_copies_take_over_no_crew_because_of_few_known_answers():
+    """Agreement is no refuge where four of nine answer alike and the honest know little."""
+    rng = np.random.default_rng(1)
+    votes = crew(rng, [0.6, 0.6, 0.55, 0.5, 0.5] + [0.0] * 4, 300, n_wrong=6)
+    votes[:, 5:] = rng.integers(1, 7, 300)[:, None]
+    probes = Probes.of_counts([3, 3, 3, 2, 1, 0, 0, 0, 0], [10] * 9)
+    assert probes.unlikely
+    found = agree(votes, probes=probes)
+    assert found.rule == "probes"
+    assert found.weights[5:].sum() < 0.1
+    assert any("their keys may be wrong" in text for text in found.warnings)
+
+
+def test_doubted_keys_do_not_count():
+    rng = np.random.default_rng(2)
+    votes = crew(rng, [0.95] * 4 + [0.3], 60)
+    key = np.r_[np.full(6, 0), np.full(4, 9)]
+    probes = Probes.of_answers(votes[:10], key)
+    assert set(probes.suspects) <= {6, 7, 8, 9}
+    assert len(probes.suspects) >= 3
+    kept = np.setdiff1d(np.arange(10), probes.suspects)
+    clean = agree(votes, probes=(votes[kept], key[kept]))
+    decision = agree(votes, probes=probes)
+    np.testing.assert_array_equal(decision.weights, clean.weights)
+    assert any("they do not count" in text for text in decision.warnings)
+
+
+def test_known_answers_against_agreement_are_told():
+    votes = crew(np.random.default_rng(3), [0.9, 0.85, 0.8, 0.5, 0.3], 200)
+    upside_down = Probes.of_counts([3, 4, 5, 7, 9], [10] * 5)
+    found = agree(votes, probes=upside_down)
+    assert any("whom agreement distrusts" in text for text in found.warnings)
+    fine = agree(votes, probes=Probes.of_counts([9, 9, 8, 5, 3], [10] * 5))
+    assert not any("agreement distrusts" in text for text in fine.warnings)
+
+
+def test_the_online_form_leaves_doubted_keys_out():
+    trust, votes = CrewTrust(4), crew(np.random.default_rng(4), [0.9, 0.8, 0.7, 0.6], 40)
+    for row in votes:
+        trust.record(np.arange(4), row)
+    before = trust.weights
+    for _ in range(6):
+        trust.grade([0, 1, 2, 3], [1, 1, 1, 1], 0)
+    np.testing.assert_array_equal(trust.weights, before)
+    assert trust.rule == "agreement"
+    assert any("6 graded item(s)" in text and "do not count" in text for text in trust.warnings())
 
 
 def test_probes_of_groups_are_those_of_their_voice():
@@ -235,7 +301,33 @@ def test_more_trust_never_makes_an_answer_less_probable():
     one, two = posteriors(codes, weights, Calibration(0.3, 0.8))
     assert one[1] > one[0]
     assert two[0] > one[0]
-    assert ShareCounts().fit(5) == Calibration(0.0, 1.0)
+
+
+def test_confidence_without_evidence_is_lower_and_is_told():
+    assert ShareCounts().fit(5) == Calibration(-0.7, 1.0)
+    assert ShareCounts(items=20.0).fit(5) == Calibration(0.0, 1.0)
+    assert ShareCounts(items=20.0).fit(2) == Calibration(-0.7, 1.0)
+    assert ShareCounts(items=10.0).fit(3) == Calibration(-0.35, 1.0)
+    text = "the confidence is the prior's"
+    alone = agree([[4]])
+    assert alone.confidence[0] == pytest.approx(1.0 / (1.0 + np.exp(0.7) / 3.0))
+    votes = crew(np.random.default_rng(0), [0.8, 0.8, 0.7], 40)
+    for few in (alone, agree(votes[:19]), agree(votes[:, :2])):
+        assert any(text in warning for warning in few.warnings)
+    graded = agree(votes[20:, :2], probes=(votes[:20, :2], np.zeros(20, int)))
+    for enough in (agree(votes[:20]), graded):
+        assert not any(text in warning for warning in enough.warnings)
+
+
+def test_misses_at_unanimity_are_partly_the_agents_left_out():
+    """Five agents of 0.8 who err apart: where four agree, they are right nearly always."""
+    votes = crew(np.random.default_rng(9), [0.8] * 5, 3000, n_wrong=20)
+    decision = agree(votes)
+    unanimous = (votes[:, 1:] == votes[:, :1]).all(axis=1)
+    left_out = (votes[(votes[:, 1:] == votes[:, 1:2]).all(axis=1)] == 0)[:, 0].mean()
+    # Leaving one out alone would end where the one left out ends.
+    assert left_out < 0.85
+    assert decision.confidence[unanimous].mean() > 0.87
 
 
 def test_independent_voters_count_in_full_and_copies_as_one():
@@ -263,6 +355,26 @@ def test_the_online_form_has_the_weights_of_the_batch(groups):
     np.testing.assert_allclose(trust.weights, batch.weights)
     assert trust.rule == batch.rule == "agreement"
     assert trust.warnings() == batch.warnings
+
+
+def test_the_online_form_counts_shares_with_the_trust_of_the_moment():
+    """The shares of a crew with one good agent are its, not a majority's."""
+    votes = crew(np.random.default_rng(10), [0.95, 0.9, 0.9, 0.2, 0.2, 0.2], 300)
+    trust, even = recorded(votes), ShareCounts()
+    for row in votes:
+        even.add(row[None], np.full(6, 1 / 6))
+    batch = ShareCounts()
+    batch.add(votes, trust.weights)
+    apart = [
+        np.abs(one - batch.unlabelled).sum() for one in (trust._shares.unlabelled, even.unlabelled)
+    ]
+    assert apart[0] < 0.5 * apart[1]
+
+
+def test_weights_that_are_all_0_are_told():
+    decision = agree(np.zeros((30, 3), int), trust=[0.0, 0.0, 0.0])
+    np.testing.assert_allclose(decision.weights, 1 / 3)
+    assert any("all given weights are 0" in text for text in decision.warnings)
 
 
 def test_the_online_form_takes_parts_of_the_crew_and_known_answers():
@@ -303,6 +415,15 @@ def test_wrong_keys_of_graded_tasks_are_suspected():
         (lambda trust: trust.record([3], [1]), "rows below 3"),
         (lambda trust: trust.record([0, 1], [1]), "1 of 2 experts"),
         (lambda trust: trust.record([0], [-2]), "holds -2"),
+        (lambda trust: trust.record([0, 1, 2], [1.2, 1.9, 2.7]), "answers: float64"),
+        (lambda trust: trust.record([0.9, 1.9], [1, 2]), "experts: float64"),
+        (lambda trust: trust.record([0, 1], [1, np.nan]), "answers: float64"),
+        (lambda trust: trust.grade([0.0], [1], 1), "experts: float64"),
+        (lambda trust: trust.record([True, False], [1, 1]), "experts: bool"),
+        (lambda trust: CrewTrust.from_state(trust.state() | {"right": [np.nan] * 3}), "NaN"),
+        (lambda trust: CrewTrust.from_state(trust.state() | {"asked": [-1.0] * 3}), "NaN or"),
+        (lambda trust: CrewTrust.from_state(trust.state() | {"right": [1.0] * 3}), "right"),
+        (lambda trust: CrewTrust.from_state(trust.state() | {"share_items": [np.inf, 0]}), "NaN"),
         (lambda trust: trust.probe(3, True), "expert is 3"),
         (lambda trust: trust.grade([0], [1], -2), "truth is -2"),
         (lambda trust: CrewTrust.from_state({"groups": [0, 1]}), "state"),

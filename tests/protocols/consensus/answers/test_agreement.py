@@ -27,11 +27,11 @@ from swarmloom_protocols.consensus.answers.shared_errors import (
     shared_errors,
 )
 from swarmloom_protocols.consensus.answers.trust_rules import (
-    accuracy_power,
     agreement_trust,
     consensus_trust,
     degree_trust,
     extended,
+    shrunk_accuracy,
 )
 from tests.naive import agreement as naive
 
@@ -159,10 +159,28 @@ def test_an_agent_that_met_nobody_has_the_median_weight():
     assert agreement_trust(np.full((3, 3), np.nan)) == pytest.approx(1 / 3)
 
 
-def test_accuracy_is_shrunk_before_it_is_raised():
-    weights = accuracy_power(np.array([10.0, 0.0, 5.0]), np.array([10.0, 0.0, 10.0]), 1.0)
-    expected = np.array([11 / 12, 1 / 2, 6 / 12])
-    np.testing.assert_allclose(weights, expected / expected.sum())
+def test_accuracy_is_shrunk():
+    found = shrunk_accuracy(np.array([10.0, 0.0, 5.0]), np.array([10.0, 0.0, 10.0]))
+    np.testing.assert_allclose(found, [11 / 12, 1 / 2, 6 / 12])
+
+
+def test_nobody_untested_is_trusted_more_than_the_most_trusted_tested():
+    """The tested ones know little; the untested agree with them always."""
+    rates = np.full((3, 3), 1.0)
+    np.fill_diagonal(rates, np.nan)
+    weights = extended(np.array([0.02, 0.01, 0.0]), np.array([True, True, False]), rates)
+    np.testing.assert_allclose(weights, np.array([0.02, 0.01, 0.02]) / 0.05)
+
+
+def test_the_median_start_holds_a_clique_that_a_mean_start_does_not():
+    """Three of nine always agree with each other, and by chance with the six others."""
+    rates = np.full((9, 9), 0.5)
+    rates[6:, :6] = rates[:6, 6:] = 0.2
+    rates[6:, 6:] = 1.0
+    np.fill_diagonal(rates, np.nan)
+    mean = np.nanmean(rates, axis=1)
+    assert mean[6:].min() > mean[:6].max()
+    assert agreement_trust(rates)[6:].sum() < 0.5
 
 
 def test_trust_reaches_untested_agents_through_tested_ones():

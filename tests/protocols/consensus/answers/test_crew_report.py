@@ -123,6 +123,16 @@ def test_a_report_with_the_truth():
     assert all(0.2 < rate < 0.6 for rate in report.agreement)
 
 
+def test_an_agent_that_was_not_asked_has_not_erred():
+    votes = np.zeros((40, 4), int)
+    votes[:20, 1], votes[:, 2], votes[:10, 3] = -1, -1, 1
+    gain = crew_report(votes, truth=np.zeros(40, int)).gain
+    assert gain.best == 1.0
+    assert gain.mean == pytest.approx((1.0 + 1.0 + 0.75) / 3)
+    nobody = crew_report(np.full((3, 2), -1), truth=np.zeros(3, int)).gain
+    assert (nobody.best, nobody.mean, nobody.verdict) == (0.0, 0.0, 0.0)
+
+
 def test_a_report_without_the_truth_says_nothing_of_accuracy():
     report = crew_report(siblings(np.random.default_rng(2)))
     assert report.calibration is report.gain is None

@@ -11,6 +11,7 @@ from swarmloom_protocols.consensus.answers.evidence import (
     mixture_evidence,
     preference,
 )
+from swarmloom_protocols.consensus.answers.foresight import best_gain
 from swarmloom_protocols.consensus.answers.self_consistency import SelfConsistency
 from swarmloom_protocols.consensus.answers.stopping import Stopper
 from swarmloom_protocols.consensus.answers.stopping_replay import replayed
@@ -147,6 +148,43 @@ def test_evidence_stops_when_it_is_reached():
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_preference_is_the_beta_tail(first, second):
     assert preference(first, second) == pytest.approx(float(naive.preference(first, second)))
+
+
+@pytest.mark.parametrize("counts", [(2500, 2500), (5000, 0), (0, 5000), (3000, 2900)])
+def test_evidence_of_thousands_of_samples_is_a_number(counts):
+    assert 0.0 <= preference(*counts) <= 1.0
+    assert preference(*counts) + preference(*reversed(counts)) == pytest.approx(1.0)
+    assert 0.0 <= mixture_evidence(*counts) < np.inf
+    assert mixture_evidence(2500, 2500) < 0.1
+    assert betting_evidence(np.zeros(5000, int), np.ones(5000)) < np.inf
+
+
+@pytest.mark.parametrize("rule", ["evalue", "beta"])
+def test_sampling_goes_on_for_thousands_of_ties(rule):
+    sampling = SelfConsistency(rule, most=3000, sure=0.999999, evidence=1e9)
+    stops = [sampling.update(call % 2) for call in range(3000)]
+    assert stops == [False] * 2999 + [True]
+
+
+@settings(max_examples=60)
+@given(st.lists(trusts, max_size=4), st.lists(trusts, min_size=1, max_size=3), st.data())
+def test_foresight_is_the_recursion(sums, weights, data):
+    prices = [data.draw(st.sampled_from([0.0, 0.01, 0.3])) for _ in weights]
+    line = data.draw(st.sampled_from([(0.0, 1.0), (-0.7, 0.6), (0.5, 1.4)]))
+    arguments = np.array(sums, float), 1.0, np.array(weights), np.array(prices), *line
+    assert best_gain(*arguments) == pytest.approx(naive.best_gain(*arguments), abs=1e-12)
+
+
+def test_the_most_worth_is_asked_first_of_many():
+    rng = np.random.default_rng(3)
+    weights, prices = rng.random(12), rng.random(12) * 0.01
+    weights[[3, 7]], prices[[3, 7]] = weights[5], prices[5]
+    stopper = Stopper(weights, prices=prices, rule="worth", ahead=2)
+    for answer in (0, 1, 2, 0):
+        agent = stopper.next()
+        left = [other for other in range(12) if not stopper._asked[other]]
+        assert stopper.worth(agent) == max(stopper.worth(other) for other in left)
+        stopper.update(agent, answer)
 
 
 def test_worth_is_what_the_next_answers_may_change():
