@@ -244,7 +244,7 @@ class PanelLearning:
         allowed : bool[experts], optional
             Who may be asked; all by default.
         """
-        room = self._budget.audit_room(float(self.prices.sum()), self._survey.total) - owed
+        room = self._budget.audit_room(float(self.prices.sum()), self._survey.spent) - owed
         wanted = self._auditable()
         wanted[np.asarray(experts, np.int64)] = False
         if allowed is not None:
@@ -317,7 +317,7 @@ class PanelLearning:
         self._learner.doubt(changed, self.settings.change_fall)
         self._labels[changed] = (self._journal["truth"][items] >= 0).sum()
         self._changed_at = len(self._journal)
-        self._survey.again(len(self._journal))
+        self._budget.eased = True
         self.refit()
 
     def _on_probation(self) -> BoolArray:
@@ -383,7 +383,7 @@ class PanelLearning:
         if not self._survey.running(tasks):
             return _NEVER
         length = self.settings.survey_tasks
-        return tasks + length - (tasks - self._survey.begun) % length
+        return tasks + length - tasks % length
 
     def _fit_correction(self) -> Correction:
         """Compare with the grades what would be believed now; studied tasks had no verdict."""

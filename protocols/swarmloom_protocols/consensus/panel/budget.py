@@ -31,6 +31,8 @@ class Budget:
     spent, audit_spent : float
         Money paid so far, audits included; the part of it that went into audits.
     tasks : int
+    eased : bool
+        Whether debts are worked off three times as slowly.
     """
 
     settings: PanelSettings
@@ -39,6 +41,7 @@ class Budget:
     spent: float = 0.0
     audit_spent: float = 0.0
     tasks: int = 0
+    eased: bool = False
 
     @classmethod
     def fresh(cls, settings: PanelSettings) -> Budget:
@@ -63,7 +66,8 @@ class Budget:
     def _aim(self, target: float) -> float:
         """Cost to aim at: the target less what works off an overspent sum."""
         owed = self.spent - target * self.tasks
-        correction = owed / self.settings.repay_tasks if self.settings.repay_tasks else 0.0
+        repay = self.settings.repay_tasks * (3.0 if self.eased else 1.0)
+        correction = owed / repay if repay else 0.0
         return target - min(max(correction, -0.5 * target), 0.5 * target)
 
     def _move(self, surplus: float) -> None:

@@ -34,7 +34,6 @@ from swarmloom_protocols.consensus.panel.pool import (
 from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief, PanelReport, calibration
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
-from swarmloom_protocols.consensus.panel.survey import Survey
 
 __all__ = ["Panel"]
 
@@ -258,10 +257,10 @@ class Panel(PanelLearning):
         """Return everything `from_state` needs, as arrays (copies)."""
         budget = self._budget
         whole = [self.n_topics, self._seed, self._refits, self._next_refit, budget.tasks]
-        whole += [self._changed_at, self._studied, self._survey.begun, self._survey.first]
+        whole += [self._changed_at, self._studied]
         real = [budget.price, budget.quoted, budget.spent, budget.audit_spent]
         real += self._correction
-        real += [self._survey.spent, self._survey.purse, self._survey.total]
+        real += [self._survey.spent]
         return {
             **{f"prices.{name}": array for name, array in self._book.arrays().items()},
             "whole": np.array(whole, np.int64),
@@ -295,10 +294,9 @@ class Panel(PanelLearning):
         )
         panel._book = PriceBook(**book)
         panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
-        tasks, panel._changed_at, panel._studied, begun, first = counts
-        price, quoted, spent, audit_spent, bias, slope, *survey = (float(v) for v in state["real"])
-        unit = panel._survey.unit
-        panel._survey = Survey(panel.settings, unit, begun, first, *survey)
+        tasks, panel._changed_at, panel._studied = counts
+        price, quoted, spent, audit_spent, bias, slope, surveyed = (float(v) for v in state["real"])
+        panel._survey.spent = surveyed
         panel._correction = Correction(bias, slope)
         panel._budget = Budget(panel.settings, price, quoted, spent, audit_spent, tasks)
         panel._labels, panel._calls = state["labels"].copy(), state["calls"].copy()
@@ -309,6 +307,7 @@ class Panel(PanelLearning):
         panel._former.resume(_part("former.", state))
         panel._journal = Journal(_part("journal.", state))
         panel._watch.resume(_part("watch.", state))
+        panel._budget.eased = bool(panel._watch.found)
         panel._watch.take_up(panel._rates)
         for _, expert in panel._watch.found:
             panel._learner.doubt(expert, panel.settings.change_fall)

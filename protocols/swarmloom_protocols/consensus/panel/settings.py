@@ -77,7 +77,8 @@ class PanelSettings:
     price_start, price_step, price_floor, price_ceiling : float
         The price of money (utility per unit of cost) at the start, its rate of change, its range.
     repay_tasks : float
-        Tasks over which an overspent or unspent sum is worked off.
+        Tasks over which an overspent or unspent sum is worked off; three times as many once an
+        expert has turned bad, for learning who stands in for it costs money.
     change_fall, change_limit : float
         An expert has turned bad when its answers are ``change_limit`` nats more likely with right
         rates ``change_fall`` logits lower (see `changes`); what it did before is forgotten then.
@@ -90,9 +91,9 @@ class PanelSettings:
         The panel begins with so many rounds of ``survey_tasks`` tasks: all experts are asked in
         the first, half of them in the next, and so on, but never more than ``survey_asks`` on one
         task (see `survey`). 0 rounds: no survey.
-    survey_cost, repair_cost : float
-        Most money that this survey may cost, and the shorter one after an expert has turned bad,
-        as a multiple of the target (without one, of the median price).
+    survey_cost : float
+        Most money that this survey may cost, as a multiple of the target (without one, of the
+        median price).
     correction_grades : int
         Latest graded verdicts that stated confidence is corrected by.
     prune_error, prune_price : float
@@ -139,7 +140,6 @@ class PanelSettings:
     survey_tasks: int = 4
     survey_asks: int = 32
     survey_cost: float = 100.0
-    repair_cost: float = 40.0
     correction_grades: int = 300
     probation_grades: int = 10
     probation_tasks: int = 1000

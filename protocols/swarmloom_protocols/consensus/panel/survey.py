@@ -1,4 +1,4 @@
-"""Surveys: a few tasks asked widely, at the start and after an expert has turned bad.
+"""The survey at the start: a few tasks asked widely.
 
 Who agrees with whom on tasks that many answer says who is good, without any grade. Each round of
 tasks halves the experts that are asked, by estimated accuracy less a charge for the price
@@ -26,52 +26,40 @@ _CHARGE = 0.17
 
 @dataclass
 class Survey:
-    """The survey now running, or the last one.
+    """What the survey has spent, and whom it asks.
 
     Attributes
     ----------
     settings : PanelSettings
     unit : float
         Cost that money is counted in: the target, or without one the median price.
-    begun : int
-        Tasks recorded when it began.
-    first : int
-        Round it begins with: 0 asks everybody, 1 the better half, ...
-    spent, purse : float
-        Money spent on it, and the most it may cost.
-    total : float
-        Money spent on all surveys.
+    spent : float
+        Money spent on it.
     """
 
     settings: PanelSettings
     unit: float
-    begun: int
-    first: int
-    spent: float
-    purse: float
-    total: float
+    spent: float = 0.0
 
     @classmethod
     def at_start(cls, settings: PanelSettings, prices: FloatArray) -> Survey:
         """Everybody is to be asked."""
         unit = settings.target_cost or float(np.median(prices))
-        return cls(settings, unit, 0, 0, 0.0, settings.survey_cost * unit, 0.0)
+        return cls(settings, unit)
 
-    def again(self, tasks: int) -> None:
-        """Begin anew among the better half."""
-        self.begun, self.first, self.spent = tasks, 1, 0.0
-        self.purse = self.settings.repair_cost * self.unit
+    @property
+    def purse(self) -> float:
+        """The most it may cost."""
+        return self.settings.survey_cost * self.unit
 
     def running(self, tasks: int) -> bool:
         """Say whether the next task belongs to the survey, ``tasks`` having been recorded."""
-        rounds = self.settings.survey_rounds - self.first
-        since = tasks - self.begun
-        return since < rounds * self.settings.survey_tasks and self.spent < self.purse
+        length = self.settings.survey_rounds * self.settings.survey_tasks
+        return tasks < length and self.spent < self.purse
 
     def pay(self, cost: float) -> None:
         """Count what a task of the survey cost."""
         self.spent += cost
-        self.total += cost
 
     def values(
         self,
@@ -101,8 +89,7 @@ class Survey:
             Above 1, the first to be asked highest; −inf for those that are not asked.
         """
         settings = self.settings
-        number, place = divmod(tasks - self.begun, settings.survey_tasks)
-        number += self.first
+        number, place = divmod(tasks, settings.survey_tasks)
         able = np.flatnonzero(allowed)
         count = max(_FEWEST, -(-able.shape[0] // 2**number))
         worth = accuracy - _CHARGE * prices / max(self.unit, 1e-300)
