@@ -23,6 +23,7 @@ from swarmloom_protocols.consensus.chaos.tangents import (
     orthonormalise,
     work_shapes,
 )
+from swarmloom_protocols.consensus.dynamics.equilibria import equilibrium
 
 __all__ = ["ControlRun", "EdgeRun", "fixed_point", "hold_at_edge", "ogy", "pyragas"]
 
@@ -30,8 +31,6 @@ FloatArray = NDArray[np.float64]
 
 # An exponent of one window counts for this much at most; superstable cycles have −inf.
 MOST_SEEN = 1.0
-NEWTON_STEPS = 100
-NEWTON_ERROR = 1e-12
 # Of the parameter, for the derivative by it.
 PARAMETER_STEP = 1e-6
 
@@ -191,19 +190,10 @@ def fixed_point(system: System, guess: ArrayLike) -> FloatArray:
     """
     if system.kind != "map":
         raise InputError(f"{system.name}: a flow; allowed: maps")
-    point = system.state(guess, argument="guess")
-    for _ in range(NEWTON_STEPS):
-        slope = system.jacobian_at(point) - np.eye(system.dimension)
-        try:
-            move = np.linalg.solve(slope, system(point) - point)
-        except np.linalg.LinAlgError:
-            break
-        point = point - move
-        if not np.isfinite(point).all():
-            break
-        if abs(move).max() <= NEWTON_ERROR * max(1.0, abs(point).max()):
-            return point
-    raise InputError(f"guess: {guess!r}: no fixed point of {system.name} was found from there")
+    point = equilibrium(system, guess)
+    if point is None:
+        raise InputError(f"guess: {guess!r}: no fixed point of {system.name} was found from there")
+    return point
 
 
 def _unstable(system: System, parameter: str, point: FloatArray) -> tuple[float, FloatArray]:

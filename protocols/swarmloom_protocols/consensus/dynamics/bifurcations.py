@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq, root
 
 from swarmloom_protocols.consensus.chaos.systems import System
 from swarmloom_protocols.consensus.dynamics.continuation import (
@@ -54,6 +53,8 @@ SAME_PLACE = 1e-6
 # Eigenvalues on the axis, on the circle, or real but for the accuracy of the location.
 ON_AXIS = 1e-5
 LOCATED = 1e-13
+# Eigenvalues that cross at an ordinary Hopf point.
+PAIR = 2
 # How far from a located point branches may cross, and how well they have to.
 NEARBY = 1e-2
 CROSSES = 1e-8
@@ -69,8 +70,8 @@ class Bifurcation:
         The last two of maps, "Hopf" of flows.
     criticality : {"super", "sub"} or None
         Of "Pitchfork", "Hopf" and "PeriodDoubling": whether what branches off is stable, as far as
-        the directions concerned go. None for the other kinds, and where the coefficient vanishes,
-        as it does when all cycles of a centre appear at once.
+        the directions concerned go. None for the other kinds, where the coefficient is NaN, and
+        where it vanishes, as it does when all cycles of a centre appear at once.
     parameter : float
         Where.
     state : ndarray of float64, shape (D,)
@@ -78,7 +79,8 @@ class Bifurcation:
         Of the Jacobian there.
     coefficient : float
         Of the normal form: ξ² of "SaddleNode" and "Transcritical", ξ³ of "Pitchfork" and
-        "PeriodDoubling", the first Lyapunov coefficient of "Hopf"; NaN for "NeimarkSacker".
+        "PeriodDoubling", the first Lyapunov coefficient of "Hopf"; NaN for "NeimarkSacker", and
+        for "Hopf" where a further eigenvalue is on the axis, as where a fold is at the same place.
     frequency : float
         Angular, of "Hopf" in time, of "NeimarkSacker" per iteration; NaN for the others.
     """
@@ -184,7 +186,11 @@ def _located(
 
     def value_at(reach: float) -> float:
         point = point_at(reach)
-        return test(family, point, family.tangent(point, tangent))
+        there = family.tangent(point, tangent)
+        return test(family, point, tangent if there is None else there)
+
+    # SciPy's optimisers take a second to import, and finding attractors does without them.
+    from scipy.optimize import brentq
 
     ends = value_at(0.0), value_at(length)
     if ends[0] == 0 or ends[1] == 0 or (ends[0] < 0) == (ends[1] < 0):
@@ -268,6 +274,8 @@ def _crossing(family: Family, point: FloatArray) -> FloatArray | None:
         inner = family.residual(place) + gap * left
         return np.concatenate([inner, family.jacobian(place).T @ left, [left @ left - 1]])
 
+    from scipy.optimize import root
+
     solution = root(unfolded, begin, tol=1e-14).x
     place = np.asarray(solution[: size + 1], np.float64)
     rest = abs(unfolded(solution)).max()
@@ -286,9 +294,14 @@ def _typed_hopf(family: Family, point: FloatArray) -> Bifurcation | None:
     values = multipliers(family.at(point), point[:-1])
     scale = max(1.0, float(abs(values).max()))
     turning = abs(values.imag) > ON_AXIS * scale
-    if not (turning & (abs(values.real) <= ON_AXIS * scale)).any():
+    critical = abs(values.real) <= ON_AXIS * scale
+    if not (turning & critical).any():
         # Two real eigenvalues whose sum is 0 make no oscillation.
         return None
+    if critical.sum() > PAIR:
+        # A fold or another pair is at the same place, where the coefficient has a pole.
+        frequency = float(abs(values.imag[turning & critical]).max())
+        return _bifurcation(family, point, "Hopf", math.nan, None, frequency)
     coefficient, frequency = lyapunov_coefficient(family, point)
     return _bifurcation(family, point, "Hopf", coefficient, _criticality(-coefficient), frequency)
 

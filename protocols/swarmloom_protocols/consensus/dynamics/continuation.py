@@ -70,22 +70,32 @@ class Family:
         column = (self.residual(above) - self.residual(below)) / (above[-1] - below[-1])
         return np.column_stack([residual_jacobian(self.at(point), point[:-1]), column])
 
-    def tangent(self, point: FloatArray, along: FloatArray) -> FloatArray:
-        """Return the unit tangent of the branch whose direction is nearest to `along`."""
+    def tangent(self, point: FloatArray, along: FloatArray) -> FloatArray | None:
+        """Return the unit tangent of the branch whose direction is nearest to `along`.
+
+        None where the rule or its derivatives are no numbers.
+        """
         target = np.zeros(point.size)
         target[-1] = 1.0
         matrix = np.vstack([self.jacobian(point), along])
+        if not np.isfinite(matrix).all():
+            return None
         # Least squares: at a branch point the tangent is what of `along` the branches allow.
         direction = np.asarray(np.linalg.lstsq(matrix, target, rcond=None)[0], np.float64)
         return direction / float(np.linalg.norm(direction))
 
     def corrected(self, guess: FloatArray, along: FloatArray) -> tuple[FloatArray, int] | None:
-        """Return the equilibrium in the plane through a guess across `along`, and the effort."""
+        """Return the equilibrium in the plane through a guess across `along`, and the effort.
+
+        None where there is none near, or where the rule is no number on the way.
+        """
         point = guess.copy()
         for effort in range(CORRECTIONS + 1):
             value = self.residual(point)
             matrix = np.vstack([self.jacobian(point), along])
             rest = np.append(value, (point - guess) @ along)
+            if not (np.isfinite(matrix).all() and np.isfinite(rest).all()):
+                return None
             better = point - np.asarray(np.linalg.lstsq(matrix, rest, rcond=None)[0], np.float64)
             if not np.isfinite(better).all():
                 return None
@@ -115,7 +125,7 @@ class Branch:
         Unit vectors.
     complete : bool
         Whether both ends lie on the borders of the parameter's range; if not, the points were used
-        up, the state left its bound, or no step was short enough.
+        up, the state left its bound or the rule its domain, or no step was short enough.
     """
 
     family: Family
@@ -199,11 +209,14 @@ def continue_equilibria(
         raise InputError(f"guess: no equilibrium of {system.name} near {guess!r}; allowed: nearer")
     family, begin = Family(system, parameter), np.append(first, now)
     up = np.append(np.zeros(system.dimension), 1.0)
-    ways = [_follow(family, begin, family.tangent(begin, sign * up), limits) for sign in (-1, 1)]
+    tangents = [family.tangent(begin, sign * up) for sign in (-1, 1)]
+    ways = [_follow(family, begin, one, limits) for one in tangents if one is not None]
+    if len(ways) < 2:
+        raise InputError(f"guess: {system.name} has no derivatives near {guess!r}; allowed: finite")
     back, forth = ways
     points = np.array(back[0][::-1] + forth[0][1:])
-    tangents = np.array([-tangent for tangent in back[1][::-1]] + forth[1][1:])
-    return _branch(family, points, tangents, back[2] and forth[2])
+    directions = np.array([-tangent for tangent in back[1][::-1]] + forth[1][1:])
+    return _branch(family, points, directions, back[2] and forth[2])
 
 
 def _branch(family: Family, points: FloatArray, tangents: FloatArray, complete: bool) -> Branch:
@@ -220,7 +233,7 @@ def _follow(
     while len(points) < limits.most_points and step > SMALLEST_STEP * limits.step:
         tried = family.corrected(points[-1] + step * tangents[-1], tangents[-1])
         turned = family.tangent(tried[0], tangents[-1]) if tried is not None else tangents[-1]
-        if tried is None or turned @ tangents[-1] < STRAIGHT:
+        if tried is None or turned is None or turned @ tangents[-1] < STRAIGHT:
             step /= 2
             continue
         if not limits.inside(tried[0]):

@@ -67,9 +67,10 @@ def equilibrium(system: System, guess: ArrayLike | None = None) -> FloatArray | 
     for _ in range(MOST_STEPS):
         if size <= TOLERANCE * (1 + abs(state).max()):
             return state
-        step = np.linalg.lstsq(
-            residual_jacobian(system, state), residual(system, state), rcond=None
-        )[0]
+        matrix, rest = residual_jacobian(system, state), residual(system, state)
+        if not (np.isfinite(matrix).all() and np.isfinite(rest).all()):
+            return None
+        step = np.linalg.lstsq(matrix, rest, rcond=None)[0]
         for halving in range(HALVINGS):
             tried = state - step * 0.5**halving
             new = _size(system, tried)

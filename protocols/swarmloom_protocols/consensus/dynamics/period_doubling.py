@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
@@ -151,6 +150,8 @@ class _Orbit:
         return None
 
     def _flip_between(self, low: float, high: float, state: FloatArray) -> float:
+        from scipy.optimize import brentq
+
         def margin(value: float) -> float:
             closed = self._closed(value, state)
             return self._margin(value, state if closed is None else closed)

@@ -199,6 +199,40 @@ def test_a_branch_ends_where_its_budget_or_bound_does():
     assert abs(narrow.states).max() <= 1.05
 
 
+@pytest.mark.parametrize("kind", ["flow", "map"])
+def test_a_branch_ends_where_its_rule_does(kind):
+    rooted = user_system(
+        "rooted",
+        lambda x, p: (np.sqrt(p[0] - x[0]) - (x[0] if p[1] > 0 else 0.0),),
+        kind=kind,
+        start=[0.5],
+        parameters={"r": 0.75, "flow": float(kind == "flow")},
+    )
+    branch = continue_equilibria(rooted, "r", -2.0, 2.0)
+    assert not branch.complete
+    # x² = r − x, down to x = r = 0, and up to the border.
+    np.testing.assert_allclose(branch.states[:, 0] ** 2, branch.parameters - branch.states[:, 0])
+    assert 0 < branch.parameters.min() < 0.02
+    assert branch.parameters.max() > 1.9
+    # The map's slope is −1/(2x).
+    doubled = [] if kind == "flow" else [("PeriodDoubling", pytest.approx(0.75, abs=1e-6))]
+    assert [(one.kind, one.parameter) for one in bifurcations_on(branch)] == doubled
+    with pytest.raises(InputError, match="guess: no equilibrium"):
+        continue_equilibria(rooted.with_parameters(r=-1.0), "r", -2.0, 2.0)
+
+
+@pytest.mark.row("C5")
+def test_a_fold_on_a_hopf_point_has_no_coefficient():
+    found = find_bifurcations(known.rossler(c=3.0), "c", 0.3, 6.0, guess=[0.0, 0.0, 0.0])
+    # At a = b = 0.2 both eigenvalue conditions hold at c = 2√(ab): 0 and ±i√1.96.
+    assert {one.kind for one in found} == {"SaddleNode", "Hopf"}
+    hopf = next(one for one in found if one.kind == "Hopf")
+    assert hopf.parameter == pytest.approx(0.4, abs=1e-6)
+    assert hopf.criticality is None
+    assert math.isnan(hopf.coefficient)
+    assert hopf.frequency == pytest.approx(1.4, abs=1e-4)
+
+
 def test_a_level_field_has_equilibria_everywhere_and_nothing_happens():
     found = find_bifurcations(FORMS, "mu", -1.0, 1.0)
     assert found == ()
