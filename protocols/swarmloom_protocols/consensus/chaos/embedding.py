@@ -10,6 +10,7 @@ from scipy.spatial import KDTree
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 
 __all__ = [
     "as_series",
@@ -39,7 +40,7 @@ def as_series(series: ArrayLike, argument: str = "series") -> FloatArray:
     InputError
         It has neither one axis nor two, no values, or a value that is not finite.
     """
-    values = np.asarray(series, np.float64)
+    values = real_array(argument, series)
     if values.ndim not in (1, 2) or not values.size:
         raise InputError(f"{argument}: shape {values.shape}; allowed: (N,) or (N, D), not empty")
     if not np.isfinite(values).all():

@@ -13,10 +13,10 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import qmc
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import generator, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.known_systems import logistic, lorenz, tent
 from swarmloom_protocols.consensus.chaos.systems import System, trajectory
 
@@ -107,12 +107,16 @@ def _lorenz(count: int, dimension: int, rng: np.random.Generator) -> FloatArray:
 
 def _sobol(count: int, dimension: int, rng: np.random.Generator) -> FloatArray:
     # Whole powers of two are what the sequence is even at; the first ones of those are taken.
-    # SciPy before 1.15 knows the generator as `seed` alone.
+    # SciPy before 1.15 knows the generator as `seed` alone; its statistics take a second to import.
+    from scipy.stats import qmc
+
     whole_power = (count - 1).bit_length()
     return np.asarray(qmc.Sobol(dimension, seed=rng).random_base2(whole_power))[:count]
 
 
 def _halton(count: int, dimension: int, rng: np.random.Generator) -> FloatArray:
+    from scipy.stats import qmc
+
     return np.asarray(qmc.Halton(dimension, seed=rng).random(count))
 
 
@@ -142,7 +146,7 @@ def coverage(points: ArrayLike, cells: int) -> float:
     InputError
         The points are no matrix, or lie outside the cube.
     """
-    given = np.asarray(points, np.float64)
+    given = real_array("points", points)
     if given.ndim != 2 or not ((given >= 0.0) & (given <= 1.0)).all():
         raise InputError(f"points: shape {given.shape}; allowed: (N, D) within [0, 1]")
     places = np.minimum((given * whole("cells", cells, 1)).astype(np.int64), cells - 1)
@@ -176,6 +180,8 @@ def compare_schedules(
     dict of str to Coverage
         By kind.
     """
+    from scipy.stats import qmc
+
     generator("rng", rng)
     whole("repeats", repeats, 2)
     found: dict[str, Coverage] = {}

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.chaos.tangents import (
     make_tangent_step,
@@ -409,7 +410,7 @@ def kaplan_yorke(exponents: ArrayLike, dimension: int | None = None) -> float:
     float
         NaN where it depends on exponents that are not among the given ones, or on NaN.
     """
-    given = np.sort(np.asarray(exponents, np.float64))[::-1]
+    given = np.sort(real_array("exponents", exponents))[::-1]
     if np.isnan(given).any():
         return math.nan
     values = np.where(abs(given) <= ZERO, 0.0, given)

@@ -18,6 +18,7 @@ from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.lyapunov import UNSTABLE, same_state
 from swarmloom_protocols.consensus.chaos.systems import System
 from swarmloom_protocols.consensus.chaos.tangents import make_tangent_step, work_shapes
@@ -227,8 +228,8 @@ def _laid_out(
     if unknown:
         allowed = ", ".join(system.parameters) or "none"
         raise InputError(f"{system.name}: no parameter {min(unknown)!r}; allowed: {allowed}")
-    given = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
-    begins = np.asarray(system.start if starts is None else starts, np.float64)
+    given = {name: real_array(name, value) for name, value in parameters.items()}
+    begins = real_array("starts", system.start if starts is None else starts)
     if begins.ndim not in (1, 2) or begins.shape[-1] != system.dimension:
         allowed = f"({system.dimension},) or (items, {system.dimension})"
         raise InputError(f"starts: shape {begins.shape}; allowed: {allowed}")

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.embedding import embed
 from swarmloom_protocols.consensus.chaos.recurrence_kernels import (
     Grid,
@@ -362,7 +363,7 @@ class RecurrenceMonitor:
         InputError
             A value is not finite, or the width differs from that of the values before.
         """
-        new = np.asarray(values, np.float64)
+        new = real_array("values", values)
         fresh = embed(new, 1) if new.size else np.empty((0, 1))
         if len(fresh) and self._values and fresh.shape[1] != self._values[0].size:
             raise InputError(f"values: width {fresh.shape[1]}; before: {self._values[0].size}")

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import between, positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 
 __all__ = ["WORK_ROWS", "Kind", "Rule", "System", "copy_state", "trajectory", "user_system"]
 
@@ -105,7 +106,7 @@ class System:
         InputError
             Its shape is not (D,), or a component is not finite.
         """
-        state = np.array(self.start if start is None else start, np.float64)
+        state = real_array(argument, self.start if start is None else start).copy()
         if state.shape != (self.dimension,) or not np.isfinite(state).all():
             allowed = f"{self.dimension} finite numbers"
             raise InputError(f"{argument} of {self.name}: {state!r}; allowed: {allowed}")
@@ -149,11 +150,14 @@ class System:
     def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not self.compiled:
             return function
-        if not self.shipped:
-            return _in_memory(function)
         rule: Any = self.rule
-        owner = f"{rule.__module__.rpartition('.')[2]}_{rule.__qualname__}"
-        return kernel(_renamed(function, owner))
+        compiled: Callable[..., Any]
+        if self.shipped:
+            owner = f"{rule.__module__.rpartition('.')[2]}_{rule.__qualname__}"
+            compiled = kernel(_renamed(function, owner))
+        else:
+            compiled = _in_memory(function)
+        return compiled
 
     @property
     def stepper(self) -> Callable[[FloatArray, FloatArray, float, FloatArray], None]:
@@ -333,7 +337,7 @@ def user_system(
     """
     if kind not in ("map", "flow"):
         raise InputError(f"kind is {kind!r}; allowed: 'map', 'flow'")
-    begin = np.array(start, np.float64)
+    begin = real_array(f"start of {name}", start).copy()
     if begin.ndim != 1 or not begin.size or not np.isfinite(begin).all():
         raise InputError(f"start of {name}: {begin!r}; allowed: a vector of finite numbers")
     named = {key: between(key, value, -math.inf) for key, value in (parameters or {}).items()}

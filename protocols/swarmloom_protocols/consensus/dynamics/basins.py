@@ -4,8 +4,8 @@ Every start is followed through a transient; then mean and deviation of its stat
 where it ended (Stender & Hoffmann, "bSTAB: an open-source software for computing the basin
 stability of multi-stable dynamical systems", Nonlinear Dyn. 107, 2022). Starts whose ends agree are
 one basin. On an attractor that is no point such averages scatter; by how much is known from the
-parts of the window, as in batch means (Schmeiser, Operations Research 30, 1982). The share of starts in a basin is its stability (Menck, Heitzig, Marwan & Kurths, Nature
-Physics 9, 2013).
+parts of the window, as in batch means (Schmeiser, Operations Research 30, 1982). The share of
+starts in a basin is its stability (Menck, Heitzig, Marwan & Kurths, Nature Physics 9, 2013).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import map_bands
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.dynamics.attractors import Attractor, find_attractor
 from swarmloom_protocols.consensus.dynamics.linkage import linked_labels, nearest_linked
@@ -158,8 +160,15 @@ class Basins:
         row = self.representatives[whole("basin", basin, 0, len(self.ends) - 1)]
         pace = self._pace
         time = pace.transient * (pace.dt if self._system.kind == "flow" else 1.0)
-        limits = {"dt": pace.dt, "transient": time, "duration": duration, "bound": pace.bound}
-        return find_attractor(self._system, rng=rng, start=self._starts[row], **limits)
+        return find_attractor(
+            self._system,
+            rng=rng,
+            start=self._starts[row],
+            dt=pace.dt,
+            transient=time,
+            duration=duration,
+            bound=pace.bound,
+        )
 
 
 def grid_of_starts(low: ArrayLike, high: ArrayLike, sides: int | tuple[int, ...]) -> FloatArray:
@@ -182,7 +191,8 @@ def grid_of_starts(low: ArrayLike, high: ArrayLike, sides: int | tuple[int, ...]
     InputError
         The box is empty or not finite, or a number of cells is below 1.
     """
-    corners = np.array([low, high], np.float64)
+    both: Any = [low, high]
+    corners = real_array("low, high", both)
     if corners.ndim != 2 or not np.isfinite(corners).all() or not (corners[0] < corners[1]).all():
         raise InputError(f"low, high are {low!r}, {high!r}; allowed: finite vectors, low < high")
     dimension = corners.shape[1]
@@ -263,7 +273,7 @@ def find_basins(
 
 
 def _checked(system: System, states: ArrayLike, name: str) -> FloatArray:
-    given = np.array(states, np.float64)
+    given = real_array(name, states).copy()
     if given.ndim != 2 or given.shape[1] != system.dimension or not np.isfinite(given).all():
         allowed = f"finite, (n, {system.dimension})"
         raise InputError(f"{name}: shape {given.shape}; allowed: {allowed}")

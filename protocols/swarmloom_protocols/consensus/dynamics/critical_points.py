@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.dynamics.potential import Potential
 from swarmloom_protocols.consensus.opinions.components import joined_labels
 
@@ -108,11 +109,14 @@ def critical_points(
     Raises
     ------
     InputError
-        The box is empty or not finite, or a number is out of its range.
+        The box is empty or not finite, a number is out of its range, or the field has no slope
+        that is a number at any start.
     """
     box = _checked_box(potential, low, high)
     begin = _starts(*box, whole("starts", starts, 1), rng)
     slopes, bends = potential.gradients(begin), potential.hessians(begin)
+    if not np.isfinite(slopes).any():
+        raise InputError("potential: its gradient is finite at no start; allowed: one that is")
     scale = _largest(slopes)
     ends, found = _descend(
         potential,
@@ -158,7 +162,7 @@ def index_sum(points: tuple[CriticalPoint, ...]) -> int:
 def _checked_box(
     potential: Potential, low: ArrayLike, high: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
-    corners = [np.array(corner, np.float64).reshape(-1) for corner in (low, high)]
+    corners = [real_array("low, high", corner).reshape(-1) for corner in (low, high)]
     shapes = {corner.shape for corner in corners}
     fits = shapes == {(potential.dimension,)}
     if not fits or not np.isfinite(corners).all() or not (corners[0] < corners[1]).all():

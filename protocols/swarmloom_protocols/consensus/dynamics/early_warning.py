@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import between, generator, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 
 __all__ = ["EarlyWarning", "early_warning", "rolling_indicators"]
 
@@ -99,7 +98,7 @@ def early_warning(
     for the detrending by fitting it to draws that are detrended likewise. Draws go through the same
     steps as the series.
     """
-    values = np.asarray(series, np.float64)
+    values = real_array("series", series)
     if values.ndim != 1 or values.size < FEWEST_VALUES or not np.isfinite(values).all():
         raise InputError(
             f"series: shape {values.shape}; allowed: at least {FEWEST_VALUES} finite values"
@@ -127,6 +126,8 @@ def early_warning(
 
 
 def _detrended(rows: FloatArray, bandwidth: float) -> FloatArray:
+    from scipy.ndimage import gaussian_filter1d
+
     trend = gaussian_filter1d(rows, bandwidth * rows.shape[1], axis=1, mode="nearest")
     rest: FloatArray = rows - trend
     return rest
@@ -189,6 +190,8 @@ def _filtered(memory: float, shocks: FloatArray) -> FloatArray:
     begin = memory * shocks[:, :1]
     # The first value is the first shock itself, whose variance is that of all others.
     first = shocks[:, :1]
+    from scipy.signal import lfilter
+
     later, _ = lfilter([1.0], [1.0, -memory], scaled[:, 1:], axis=1, zi=begin)
     return np.hstack([first, later])
 

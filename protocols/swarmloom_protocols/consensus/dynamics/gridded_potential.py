@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import NdBSpline, make_interp_spline
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.dynamics.potential import Potential
 
 __all__ = ["Interpolation", "gridded_potential"]
@@ -54,8 +55,8 @@ def gridded_potential(
         allowed = ", ".join(map(repr, get_args(Interpolation)))
         raise InputError(f"interpolation is {interpolation!r}; allowed: {allowed}")
     degree = 3 if interpolation == "cubic" else 1
-    table = np.array(values, np.float64)
-    nodes = [np.array(axis, np.float64) for axis in axes]
+    table = real_array("values", values).copy()
+    nodes = [real_array("axes", axis).copy() for axis in axes]
     _check_grid(table, nodes, degree + 1)
     spline = _through(table, nodes, degree)
     second = partial(_hessians, spline) if degree == 3 else _no_hessians

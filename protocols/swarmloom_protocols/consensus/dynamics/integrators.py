@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import DOP853
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, whole
@@ -162,6 +161,9 @@ def _adaptive(
     tolerance: float,
 ) -> Simulation:
     """Step with error control; look at the states by its dense output."""
+    # It takes a second to import, and the other methods do without.
+    from scipy.integrate import DOP853
+
     wanted, most_steps, every = limits
     rule, parameters, slope = system.rule, system.values, np.empty(system.dimension)
 

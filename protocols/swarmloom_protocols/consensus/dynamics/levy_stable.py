@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, generator, positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 
 __all__ = ["TailIndex", "stable_variates", "tail_index"]
 
@@ -126,7 +127,7 @@ def tail_index(values: ArrayLike, count: int | None = None) -> TailIndex:
     1975: the likelihood of Pareto's law above a threshold. An α-stable law follows Pareto's only
     far out, the farther the nearer α is to 2: indices above about 1.8 come out too large.
     """
-    sizes = abs(np.asarray(values, np.float64).reshape(-1))
+    sizes = abs(real_array("values", values).reshape(-1))
     wanted = max(FEWEST, int(TAIL_SHARE * sizes.size)) if count is None else count
     taken = whole("count", wanted, FEWEST)
     if sizes.size <= taken or not np.isfinite(sizes).all():

@@ -14,7 +14,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, generator, positive, whole
@@ -238,6 +237,9 @@ class NoiseStream:
         if not self._kept.any():
             alone: FloatArray = shocks[:, 0]
             return alone
+        # It takes a second to import, and pink streams alone need it.
+        from scipy.signal import lfilter
+
         total = np.zeros((steps, self._channels))
         for i, kept in enumerate(self._kept):
             carried = kept * self._levels[i][None]

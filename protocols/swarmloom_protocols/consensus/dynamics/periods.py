@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive
+from swarmloom_protocols.consensus.chaos.arrays import real_array
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 __all__ = ["Period", "cycle_length", "flow_period"]
 
@@ -69,9 +73,12 @@ def flow_period(states: ArrayLike, dt: float = 1.0, closed: float = CLOSED) -> P
     InputError
         The states are too few or not finite.
     """
-    given = np.asarray(states, np.float64)
+    given = real_array("states", states)
     if given.ndim not in (1, 2) or len(given) < FEWEST_VALUES or not np.isfinite(given).all():
         raise InputError(f"states: shape {given.shape}; allowed: finite, from {FEWEST_VALUES} rows")
+    # It takes half a second to import, and maps do without.
+    from scipy.interpolate import CubicSpline
+
     points = given.reshape(len(given), -1)
     times = positive("dt", dt) * np.arange(len(points), dtype=np.float64)
     if points.shape[1] == 1:
@@ -101,6 +108,8 @@ def _standardised(points: FloatArray) -> FloatArray:
 
 def _returns(orbit: CubicSpline, points: FloatArray, times: FloatArray) -> FloatArray:
     """Return when the orbit passes the plane where it is fastest, in the same direction."""
+    from scipy.interpolate import CubicSpline
+
     velocities = orbit(times, 1)
     # Away from the ends, where a spline's derivative is less sure.
     inner = slice(2, -2)
@@ -140,7 +149,7 @@ def cycle_length(states: ArrayLike, closed: float = 1e-6, most: int = 1024) -> i
     InputError
         The states are too few or not finite.
     """
-    given = np.asarray(states, np.float64)
+    given = real_array("states", states)
     if given.ndim not in (1, 2) or len(given) < FEWEST_VALUES or not np.isfinite(given).all():
         raise InputError(f"states: shape {given.shape}; allowed: finite, from {FEWEST_VALUES} rows")
     points = given.reshape(len(given), -1)

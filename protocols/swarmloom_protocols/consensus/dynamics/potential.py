@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 
 __all__ = [
     "Potential",
@@ -72,7 +73,7 @@ class Potential:
         InputError
             The last axis is not of length D.
         """
-        batch = np.atleast_2d(np.asarray(points, np.float64))
+        batch = np.atleast_2d(real_array("points", points))
         if batch.ndim != 2 or batch.shape[1] != self.dimension:
             shape, wanted = np.shape(points), self.dimension
             raise InputError(f"points: shape {shape}; allowed: (N, {wanted}) or ({wanted},)")
@@ -192,9 +193,9 @@ def gaussian_wells(
     InputError
         A shape is wrong, a number is not finite, or a width is not above 0.
     """
-    middle = np.atleast_2d(np.array(centres, np.float64))
-    width = np.broadcast_to(np.array(widths, np.float64), len(middle))
-    depth = np.broadcast_to(np.array(depths, np.float64), len(middle))
+    middle = np.atleast_2d(real_array("centres", centres).copy())
+    width = np.broadcast_to(real_array("widths", widths).copy(), len(middle))
+    depth = np.broadcast_to(real_array("depths", depths).copy(), len(middle))
     finite = all(np.isfinite(array).all() for array in (middle, width, depth))
     if middle.ndim != 2 or middle.size == 0 or not finite or width.min() <= 0:
         raise InputError(

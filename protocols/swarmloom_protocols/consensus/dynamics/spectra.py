@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import signal
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 
 __all__ = ["SpectralSlope", "spectral_slope"]
 
@@ -74,12 +74,15 @@ def spectral_slope(
     of a quarter of the series, averaged over half octaves, then least squares: every half octave
     has the same weight.
     """
-    values = np.asarray(series, np.float64)
+    values = real_array("series", series)
     if values.ndim not in (1, 2) or len(values) < FEWEST_VALUES or not np.isfinite(values).all():
         raise InputError(
             f"series: shape {values.shape}; allowed: finite, (steps,) or (steps, channels) with at"
             f" least {FEWEST_VALUES} steps"
         )
+    # It takes a second to import.
+    from scipy import signal
+
     segment = 2 * len(values) // SEGMENTS
     frequencies, power = signal.welch(values, 1 / positive("dt", dt), nperseg=segment, axis=0)
     power = power.reshape(frequencies.size, -1).mean(axis=1)

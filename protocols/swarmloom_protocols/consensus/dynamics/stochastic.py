@@ -18,6 +18,7 @@ from swarmloom.device import map_bands
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import generator, positive, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.systems import System, copy_state, user_system
 from swarmloom_protocols.consensus.dynamics.noise import Noise
 from swarmloom_protocols.consensus.dynamics.simulation import (
@@ -272,7 +273,7 @@ def _ensemble(spacing: float, states: FloatArray, codes: IntArray) -> Ensemble:
 def _starts(system: System, starts: ArrayLike | None, paths: int) -> FloatArray:
     if starts is None:
         return np.tile(system.state(), (whole("paths", paths, 1), 1))
-    given = np.array(starts, np.float64)
+    given = real_array("starts", starts).copy()
     if given.ndim != 2 or given.shape[1] != system.dimension or not np.isfinite(given).all():
         allowed = f"finite, (paths, {system.dimension})"
         raise InputError(f"starts: shape {given.shape}; allowed: {allowed}")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import generator, positive
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.dynamics.periods import Period, cycle_length, flow_period
 from swarmloom_protocols.consensus.dynamics.zero_one_test import (
     FEWEST_VALUES,
@@ -86,7 +87,7 @@ def describe_trajectory(
     InputError
         There are too few rows.
     """
-    given = np.asarray(states, np.float64)
+    given = real_array("states", states)
     if given.ndim not in (1, 2) or len(given) < FEWEST_ROWS or given.size == 0:
         raise InputError(f"states: shape {given.shape}; allowed: at least {FEWEST_ROWS} rows")
     points, edge = given.reshape(len(given), -1), positive("bound", bound)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import generator, whole
+from swarmloom_protocols.consensus.chaos.arrays import real_array
 
 __all__ = ["decorrelation_steps", "zero_one_test"]
 
@@ -56,7 +57,8 @@ def zero_one_test(series: ArrayLike, *, rng: np.random.Generator, frequencies: i
     The correlation method, with the oscillating term (mean of the series)² (1 − cos nc)/(1 − cos c)
     gone, as the mean is subtracted first. Displacements by FFT, O(N log N) for a frequency.
     """
-    values = np.asarray(series, np.float64)
+    generator("rng", rng)
+    values = real_array("series", series)
     if values.ndim != 1 or values.size < FEWEST_VALUES or not np.isfinite(values).all():
         raise InputError(
             f"series: shape {values.shape}; allowed: at least {FEWEST_VALUES} finite values"
@@ -65,7 +67,7 @@ def zero_one_test(series: ArrayLike, *, rng: np.random.Generator, frequencies: i
     if abs(away).max() <= SPREAD * max(1.0, abs(values).max()):
         return 0.0
     count = whole("frequencies", frequencies, 1)
-    chosen = generator("rng", rng).uniform(LOWEST, HIGHEST, count)
+    chosen = rng.uniform(LOWEST, HIGHEST, count)
     return float(np.median([_growth(away, c) for c in chosen.tolist()]))
 
 
@@ -103,7 +105,7 @@ def decorrelation_steps(series: ArrayLike) -> int:
     int
         At least 1, at most N.
     """
-    values = np.asarray(series, np.float64)
+    values = real_array("series", series)
     away = values - values.mean()
     size = 1 << (2 * values.size).bit_length()
     correlation = np.fft.irfft(abs(np.fft.rfft(away, size)) ** 2)[: values.size]

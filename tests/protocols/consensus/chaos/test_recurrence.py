@@ -41,6 +41,16 @@ def test_lines_equal_those_of_the_matrix(points, radius, norm, theiler):
     np.testing.assert_array_equal(verticals, naive.vertical_lengths(points, radius, norm, theiler))
 
 
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+def test_the_radius_is_a_length_in_both_norms(scale):
+    # 3, 4 and 5: a corner is 4 away in the maximum norm, 5 in the Euclidean one.
+    corners = scale * np.array([[0.0, 0.0], [3.0, 4.0]])
+    for norm, apart in (("maximum", 4.0), ("euclidean", 5.0)):
+        for factor, rate in ((0.95, 0.5), (1.05, 1.0)):
+            wanted = RecurrenceSettings(factor * apart * scale, norm=norm)
+            assert recurrence(corners, wanted).recurrence_rate == rate
+
+
 @given(
     states(st.integers(1, 90), st.just(2)),
     states(st.integers(1, 140), st.just(2)),
