@@ -479,7 +479,7 @@ def finish(
     bids = 0
     uneven = outside > -np.inf or floor.values.shape[0] < floor.values.shape[1]
     while True:
-        bids += bid_all(floor, epsilon, outside, most, ENDLESS)
+        bids += bid_all(floor, epsilon, outside, most, int(ENDLESS))
         if uneven:
             bids += _settle_free_columns(floor, epsilon, outside)
         value, bound = appraise(floor, outside)

@@ -90,8 +90,9 @@ def _nearest(s: _Search, owner: IntArray) -> int:
 @kernel
 def _search(floor: Floor, s: _Search, source: int) -> tuple[int, int]:
     """Return the free column nearest to a row in reduced costs, and how many rows that took."""
-    s.distance[:] = np.inf
-    s.offer[:] = floor.price
+    # A loop: copies between slices check their shapes, which takes seconds to compile.
+    for column in range(len(floor.price)):
+        s.distance[column], s.offer[column] = np.inf, floor.price[column]
     row, away, turns = source, 0.0, 0
     while True:
         s.rows[turns], s.held[turns] = row, floor.chosen[row]
@@ -251,5 +252,7 @@ def settle_early(
     if feasible and keep_best(floor, last) >= SERVED * rows and augment_all(floor):
         value, bound = appraise(floor, -np.inf)
         return bids, True, value, bound, last
-    floor.price[:], floor.owner[:], floor.chosen[:] = price, owner, chosen
+    for place in range(rows):
+        floor.price[place], floor.owner[place] = price[place], owner[place]
+        floor.chosen[place] = chosen[place]
     return bids, False, -np.inf, np.inf, epsilon
