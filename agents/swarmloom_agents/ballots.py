@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["CrewBallot", "CrewVerdict", "Vote"]
+__all__ = ["FEWEST_VOICES", "CrewBallot", "CrewVerdict", "Vote"]
 
+# The posterior of a single answer says what is thought of its agent, not of the answer.
+FEWEST_VOICES = 2
+_ROUNDING = 1e-9
 _SHOWN = 200
 
 
@@ -60,13 +63,24 @@ class CrewVerdict:
 
     def split(self) -> str:
         """Say how the crew is split, for the agent that is to do the task again."""
-        if self.answer is None:
-            failures = "; ".join(f"{b.agent}: {b.error or 'no answer'}" for b in self.ballots)
+        given = [ballot.answer for ballot in self.ballots if ballot.answer is not None]
+        failures = "; ".join(
+            f"{ballot.agent}: {ballot.error or 'no answer'}"
+            for ballot in self.ballots
+            if ballot.answer is None
+        )
+        if self.answer is not None:
+            return self._ranking(len(given)) + (f" No answer of {failures}." if failures else "")
+        if not given:
             return f"Nobody gave an answer ({failures})."
+        said = "; ".join(map(_short, given))
+        return f"The equivalence takes none of the {len(given)} answers for one: {said}."
+
+    def _ranking(self, count: int) -> str:
         ranked = sorted(self.posterior.items(), key=lambda item: -item[1])
         said = "; ".join(f"{_short(answer)} with {chance:.2f}" for answer, chance in ranked)
-        others = len(self.ballots)
-        return f"The crew is not certain enough. Answers of {others} agents by probability: {said}."
+        agents = "1 agent" if count == 1 else f"{count} agents"
+        return f"The crew is not certain enough. Answers of {agents} by probability: {said}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,36 +92,25 @@ class Vote:
     answer : str or None
     posterior : dict of str to float
         By the wording that stands for each class of equal answers.
-    weights : dict of int to float
-        Of those who were asked.
-    certain, enough : bool
-        Whether the wanted certainty is reached; whether to stop asking.
-    next : int
-        Whom to ask next, −1 for nobody.
+    given : int
+        How many agents gave an answer.
+    voices : int
+        How many models they are.
     """
 
     answer: str | None
     posterior: dict[str, float]
-    weights: dict[int, float]
-    certain: bool
-    next: int
-
-    @property
-    def enough(self) -> bool:
-        """Whether to stop asking."""
-        return self.answer is not None and self.certain
+    given: int
+    voices: int
 
     @classmethod
     def of(
         cls,
-        *,
         said: Mapping[int, str | None],
         codes: Mapping[int, int],
         posterior: Mapping[int, float],
-        weights: dict[int, float],
+        groups: Mapping[int, int],
         author: int,
-        certainty: float | None,
-        following: int,
     ) -> Vote:
         """Put a vote into words.
 
@@ -119,20 +122,29 @@ class Vote:
             Class of each answer, −1 for none.
         posterior : mapping of int to float
             By class.
-        weights : dict of int to float
+        groups : mapping of int to int
+            Each agent's model.
         author : int
             Whose wording is kept where it agrees with the verdict.
-        certainty : float or None
-            Wanted; None: certain as soon as nobody is to be asked next.
-        following : int
-            Whom to ask next, −1 for nobody.
         """
         wording = _wordings(said, codes, author)
         by_text = {wording[code]: chance for code, chance in posterior.items()}
         best = max(by_text, key=lambda text: by_text[text], default=None)
-        chance = 0.0 if best is None else by_text[best]
-        certain = following < 0 if certainty is None else chance >= certainty
-        return cls(best, by_text, weights, certain, following)
+        answered = [row for row, code in codes.items() if code >= 0]
+        return cls(best, by_text, len(answered), len({groups[row] for row in answered}))
+
+    def reaches(self, certainty: float | None) -> bool:
+        """Say whether the best answer is certain: two models spoke, it is ahead and likely enough.
+
+        Parameters
+        ----------
+        certainty : float or None
+            The probability from which it is.
+        """
+        if self.answer is None or self.voices < FEWEST_VOICES:
+            return False
+        first, second = sorted((*self.posterior.values(), 0.0), reverse=True)[:2]
+        return first > second + _ROUNDING and (certainty is None or first >= certainty)
 
 
 def _wordings(

@@ -2,33 +2,40 @@
 
 # No `from __future__ import annotations` here: CrewAI reads the guardrail's return annotation as
 # an object, and refuses one that is a string.
+import logging
+import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_agents.ballots import CrewBallot, CrewVerdict, Vote
-from swarmloom_agents.current_step import current_step, follow_steps
+from swarmloom_agents.ballots import FEWEST_VOICES, CrewBallot, CrewVerdict, Vote
+from swarmloom_agents.current_step import Step, current_execution, current_step, follow_steps
 from swarmloom_agents.experts import expert_names, model_name
-from swarmloom_agents.seams import BaseAgent, Task, TaskOutput
+from swarmloom_agents.seams import BaseAgent, TaskOutput
 from swarmloom_agents.second_opinions import SecondOpinion, Wanted
-from swarmloom_agents.work import current_task
-from swarmloom_protocols.checks import between, whole
+from swarmloom_protocols.checks import between, positive, whole
+from swarmloom_protocols.consensus.answers.ballots import group_ballots
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
 from swarmloom_protocols.consensus.answers.stopping import Stopper
-from swarmloom_protocols.consensus.free_text import Equivalence, normalised
+from swarmloom_protocols.consensus.equivalences import AnswerClasses, named_equivalence
+from swarmloom_protocols.consensus.free_text import Equivalence
 
 __all__ = ["ConsensusGuardrail", "consensus_guardrail"]
 
-_OPEN_TASKS = 64
-# The posterior of a single answer says what is thought of its agent, not of the answer.
-_FEWEST = 2
+_logger = logging.getLogger("swarmloom.consensus")
+
 _SURVEY_EVERY = 10
+# Learned tasks from which to look for warnings; the next look is after twice as many.
+_FIRST_LOOK = 16
+# Fewer questions than these say nothing of their keys.
+_FEWEST_KEYS = 3
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 OnVerdict = Callable[[CrewVerdict], None]
 
@@ -40,7 +47,8 @@ def consensus_guardrail(
     max_answers: int | None = None,
     warm_up: int = 0,
     undecided: Literal["refuse", "accept"] = "refuse",
-    equivalence: Equivalence | None = None,
+    equivalence: Equivalence | str = "normalised",
+    timeout: float | None = 120.0,
     tools: bool = False,
     trust: CrewTrust | None = None,
     on_verdict: OnVerdict | None = None,
@@ -48,8 +56,8 @@ def consensus_guardrail(
     """Make a guardrail: ``Task(..., guardrail=consensus_guardrail(agents))``.
 
     The task's output is one ballot. The agents are asked the same task, the most trusted first,
-    until the weighted vote is certain; the answer of the vote replaces the output. One guardrail
-    may guard many tasks, and learns from all of them whom to trust.
+    until the answer is certain or everybody was asked; the answer of the vote replaces the output.
+    One guardrail may guard many tasks, and learns from all of them whom to trust.
 
     Parameters
     ----------
@@ -57,22 +65,29 @@ def consensus_guardrail(
         Whom to ask; the task's own agent may be one of them. Copies of them work, outside of their
         crew: without its callbacks, memory and delegation.
     certainty : float, optional
-        Posterior of the best answer from which it is taken, 0 to 1, once two agents have answered;
-        None takes it as soon as its lead is hard to catch up with. While nothing is known of the
-        agents, two that agree come to 0.83, two against one to 0.63, three against one to 0.70.
+        Posterior of the best answer, 0 to 1, from which it is certain, once two different models
+        have answered and one answer is ahead: nothing is certain where all but one fail or all
+        agents are one model. While nothing is known of the agents, two that agree come to 0.83,
+        two against one to 0.63, three against one to 0.70. None: certain is an answer whose lead is
+        hard to catch up with.
     max_answers : int, optional
         Answers to one task at most, the task's own among them; by default all agents may answer.
+        Of 1, nothing is certain.
     warm_up : int
         Tasks, the first ones, on which all agents are asked, to learn whom to trust, and each
         tenth one after them. Trust is learned from tasks on which all were asked alone: with 0
         from those that the crew cannot agree on.
     undecided : {"refuse", "accept"}
-        Where the wanted certainty is not reached: refuse the output with a message that says how
-        the crew is split, so that CrewAI has the task done again; or accept the best answer.
-    equivalence : callable, optional
-        Gives each answer the number of its class: one of
-        `swarmloom_protocols.consensus.free_text`, or a function of your own; by default answers
-        that differ in spelling alone are the same.
+        Where nothing is certain in the end: refuse the output with a message that says how the
+        crew is split, so that CrewAI has the task done again; or accept the best answer.
+    equivalence : callable or str, optional
+        Which answers are the same: "normalised", those that differ in spelling alone; "exact";
+        "numbers"; "package.module:function"; or a function that gives each answer of a list the
+        number of its class, −1 for no answer, such as those of
+        `swarmloom_protocols.consensus.free_text`.
+    timeout : float, optional
+        Seconds after which an agent's answer counts as failed, for agents without a
+        `max_execution_time` of their own; None waits for ever.
     tools : bool
         Whether the copies may use their agents' tools. What a tool does, it then does for each.
     trust : CrewTrust, optional
@@ -88,8 +103,9 @@ def consensus_guardrail(
     Raises
     ------
     InputError
-        If there are no agents, the certainty or `max_answers` is out of range, or the trust is in
-        another number of agents.
+        If there are no agents, a number is out of range, there is no such equivalence, or the trust
+        is in another number of agents. Later: if the equivalence gives not one whole number for
+        each answer.
     """
     return ConsensusGuardrail(
         agents,
@@ -98,6 +114,7 @@ def consensus_guardrail(
         warm_up=warm_up,
         undecided=undecided,
         equivalence=equivalence,
+        timeout=timeout,
         tools=tools,
         trust=trust,
         on_verdict=on_verdict,
@@ -113,6 +130,14 @@ class _Open:
     said: dict[int, str | None] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     learned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Author:
+    """Who did the task: the row, and the number of the model behind each row."""
+
+    row: int
+    groups: NDArray[np.int64]
 
 
 class ConsensusGuardrail:
@@ -134,7 +159,8 @@ class ConsensusGuardrail:
         max_answers: int | None,
         warm_up: int,
         undecided: Literal["refuse", "accept"],
-        equivalence: Equivalence | None,
+        equivalence: Equivalence | str,
+        timeout: float | None,
         tools: bool,
         trust: CrewTrust | None,
         on_verdict: OnVerdict | None,
@@ -143,10 +169,11 @@ class ConsensusGuardrail:
             raise InputError("agents is empty; allowed: one agent or more to ask")
         if undecided not in ("refuse", "accept"):
             raise InputError(f"undecided is {undecided!r}; allowed: 'refuse', 'accept'")
+        limit = None if timeout is None else positive("timeout", timeout)
         self.__name__ = consensus_guardrail.__name__
-        self._names = expert_names(agents)
-        self._roles = [_role(agent.role) for agent in agents]
-        self._others = [SecondOpinion(agent, tools=tools) for agent in agents]
+        self._agents = tuple(agents)
+        self._names = [*expert_names(agents), "the task's agent"]
+        self._others = [SecondOpinion(agent, tools=tools, timeout=limit) for agent in agents]
         self._groups = _groups(agents)
         self._certainty = None if certainty is None else between("certainty", certainty, 0.0, 1.0)
         self._most = (
@@ -154,12 +181,16 @@ class ConsensusGuardrail:
         )
         self._warm_up = whole("warm_up", warm_up, 0)
         self._undecided = undecided
-        self._same = equivalence or normalised()
+        named = named_equivalence(equivalence) if isinstance(equivalence, str) else equivalence
+        self._classes = AnswerClasses(named)
         self._on_verdict = on_verdict
         self.trust = _checked(trust, self._groups)
         self._lock = threading.Lock()
-        self._open: OrderedDict[object, _Open] = OrderedDict()
-        self._begun_tasks = 0
+        # By execution and what was asked: what has ended is forgotten with its execution.
+        self._open: WeakKeyDictionary[object, dict[Wanted, _Open]] = WeakKeyDictionary()
+        self._begun_tasks, self._learned_tasks = 0, 0
+        self._doubts: list[str] = []
+        self._told: set[str] = set()
         follow_steps()
 
     def __call__(self, output: TaskOutput) -> tuple[bool, Any]:
@@ -177,25 +208,25 @@ class ConsensusGuardrail:
         Raises
         ------
         InputError
-            If it is no output of a task.
+            If it is no output of a task, or the equivalence gives not one whole number for each
+            answer.
         """
         if not isinstance(output, TaskOutput):
             raise InputError(
                 f"the guardrail was given a {type(output).__name__}; allowed: the output of a "
                 "Task, with Task(guardrail=...)"
             )
-        step = current_step()
-        wanted = Wanted.of(output, step)
-        key = _key_of(step)
-        so_far = self._begun(key, self._author(output.agent), output.raw)
-        verdict = self._vote(wanted, so_far, self._author(output.agent))
+        step = _step_of(output)
+        wanted = Wanted.of(output, None if step is None else step.task)
+        author = self._author(output, step)
+        execution = None if step is None else current_execution()
+        so_far = self._begun(execution, wanted, author.row, output.raw)
+        verdict = self._vote(wanted, so_far, author)
         self._learn(so_far)
         if self._on_verdict is not None:
             self._on_verdict(verdict)
         if verdict.answer is None or not (verdict.certain or self._undecided == "accept"):
             return False, verdict.split()
-        with self._lock:
-            self._open.pop(key, None)
         return True, verdict.answer
 
     @property
@@ -214,104 +245,154 @@ class ConsensusGuardrail:
         Raises
         ------
         InputError
-            If there are none.
+            If there are none, or a question or an answer is no text or blank.
         """
-        if not questions:
+        if not isinstance(questions, Mapping) or not questions:
             raise InputError("questions is empty; allowed: a question with its answer, or more")
         for question, right in questions.items():
-            wanted = Wanted(question)
-            said = [other.ask(wanted)[0] for other in self._others]
-            codes = self._codes([*said, right])
-            rows = np.arange(len(said))
-            with self._lock:
-                self.trust.grade(rows, codes[:-1], int(codes[-1]))
+            _check_probe(question, right)
+        against = [self._asked(question, right) for question, right in questions.items()]
+        if len(against) >= _FEWEST_KEYS and all(against):
+            self._doubts.append(
+                f"most agents agree on another answer than the key of all {len(against)} known "
+                "answers: the keys are wrong, or most agents err together"
+            )
+        self._tell()
 
     def warnings(self) -> tuple[str, ...]:
-        """Say what the verdicts may suffer from, a sentence each."""
+        """Say what the verdicts may suffer from, a sentence each.
+
+        Each is logged once, after `probe` and at times while the guardrail learns.
+        """
         with self._lock:
-            return self.trust.warnings()
+            return (*self.trust.warnings(), *self._doubts)
+
+    # -- known answers --------------------------------------------------------------------------
+
+    def _asked(self, question: str, right: str) -> bool:
+        """Grade all agents; say whether most models agree on another answer."""
+        wanted = Wanted(question)
+        codes = self._codes([*(other.ask(wanted)[0] for other in self._others), right])
+        if codes[-1] < 0:
+            raise InputError(
+                f"the answer to {question!r} is {right!r}, which the equivalence takes for no "
+                "answer; allowed: an answer"
+            )
+        with self._lock:
+            self.trust.grade(np.arange(len(codes) - 1), codes[:-1], int(codes[-1]))
+        voices = group_ballots(codes[None, :-1], self._groups[:-1])[0]
+        counts = np.bincount(voices[voices >= 0], minlength=codes[-1] + 1)
+        answered = int(counts.sum())
+        counts[codes[-1]] = 0
+        return answered >= FEWEST_VOICES and 2 * int(counts.max()) > answered
+
+    def _tell(self) -> None:
+        """Log each warning once, however its numbers change."""
+        for text in self.warnings():
+            kind = _NUMBER.sub("#", text)
+            if kind not in self._told:
+                self._told.add(kind)
+                _logger.warning("consensus guardrail: %s", text)
 
     # -- one task -------------------------------------------------------------------------------
 
-    def _author(self, role: str) -> int:
-        """Give the row of the agent that did the task; the last one for whoever is not listed."""
-        known = _role(role)
-        return self._roles.index(known) if known in self._roles else len(self._names)
+    def _author(self, output: TaskOutput, step: Step | None) -> _Author:
+        """Find out who did the task; the last row is for whoever is not listed."""
+        doer = None if step is None else step.doer
+        row = _row_of(self._agents, output.agent, doer)
+        groups = self._groups.copy()
+        if row == len(self._agents) and doer is not None and model_name(doer):
+            models = [model_name(agent) for agent in self._agents]
+            if model_name(doer) in models:
+                groups[row] = groups[models.index(model_name(doer))]
+        return _Author(row, groups)
 
-    def _begun(self, key: object, author: int, raw: str) -> _Open:
+    def _begun(self, execution: object, wanted: Wanted, author: int, raw: str) -> _Open:
         with self._lock:
-            so_far = self._open.get(key) if key is not None else None
+            known = {} if execution is None else self._open.setdefault(execution, {})
+            so_far = known.get(wanted)
             if so_far is None:
                 number, self._begun_tasks = self._begun_tasks, self._begun_tasks + 1
                 again = self._warm_up > 0 and number % _SURVEY_EVERY == 0
-                so_far = _Open(number, number < self._warm_up or again)
-                if key is not None:
-                    self._open[key] = so_far
-                    if len(self._open) > _OPEN_TASKS:
-                        self._open.popitem(last=False)
+                so_far = known[wanted] = _Open(number, number < self._warm_up or again)
             so_far.said[author] = raw if raw.strip() else None
+            so_far.errors.pop(author, None)
             return so_far
 
-    def _vote(self, wanted: Wanted, so_far: _Open, author: int) -> CrewVerdict:
+    def _vote(self, wanted: Wanted, so_far: _Open, author: _Author) -> CrewVerdict:
         """Ask one after the other until the vote is certain, or nobody is left."""
-        others = [row for row in range(len(self._names)) if row != author]
-        # Who is trusted alike is asked in turns.
-        turn = so_far.first % max(1, len(others))
-        voters = [author, *others[turn:], *others[:turn]]
         while True:
-            vote = self._counted(voters, so_far, author)
-            enough = vote.enough and len(so_far.said) >= _FEWEST and not so_far.all_asked
-            if enough or len(so_far.said) >= self._most or vote.next < 0:
-                return self._verdict(vote, so_far)
-            answer, error = self._others[vote.next].ask(wanted)
-            so_far.said[vote.next] = answer
+            with self._lock:
+                weights = self.trust.weights
+            codes = dict(
+                zip(so_far.said, self._codes(list(so_far.said.values())).tolist(), strict=True)
+            )
+            stopper = self._counted(codes, author, weights)
+            groups = dict(enumerate(author.groups.tolist()))
+            vote = Vote.of(so_far.said, codes, stopper.posterior, groups, author.row)
+            certain = self._is_certain(vote, stopper)
+            following = self._following(vote, codes, so_far, author, weights)
+            if following < 0 or (certain and not so_far.all_asked):
+                return self._verdict(vote, so_far, weights, certain)
+            answer, error = self._others[following].ask(wanted)
+            so_far.said[following] = answer
             if error:
-                so_far.errors[vote.next] = error
+                so_far.errors[following] = error
 
-    def _counted(self, voters: Sequence[int], so_far: _Open, author: int) -> Vote:
+    def _counted(
+        self, codes: Mapping[int, int], author: _Author, weights: NDArray[np.float64]
+    ) -> Stopper:
         """Count what was said so far, weighed with the trust of now."""
         with self._lock:
-            weights, calibration = self.trust.weights, self.trust.calibration
-        share = 0.5 if self._certainty is None else 1.0
-        stopper = Stopper(
-            weights[list(voters)],
-            share=share,
-            groups=self._groups[list(voters)],
-            calibration=calibration,
-        )
-        codes = dict(zip(so_far.said, self._codes(list(so_far.said.values())), strict=True))
+            calibration = self.trust.calibration
+        rows = [*range(len(self._agents)), *codes]
+        voters = sorted(set(rows))
+        stopper = Stopper(weights[voters], groups=author.groups[voters], calibration=calibration)
         for row, code in codes.items():
-            stopper.update(voters.index(row), int(code))
-        following = stopper.next()
-        if following < 0 and so_far.all_asked:
-            following = next((n for n, row in enumerate(voters) if row not in codes), -1)
-        return Vote.of(
-            said=so_far.said,
-            codes=codes,
-            posterior=stopper.posterior,
-            weights={row: float(weights[row]) for row in codes},
-            author=author,
-            certainty=self._certainty,
-            following=voters[following] if following >= 0 else -1,
-        )
+            stopper.update(voters.index(row), code)
+        return stopper
+
+    def _is_certain(self, vote: Vote, stopper: Stopper) -> bool:
+        settled = self._certainty is not None or stopper.next() < 0
+        return settled and vote.reaches(self._certainty)
+
+    def _following(
+        self,
+        vote: Vote,
+        codes: Mapping[int, int],
+        so_far: _Open,
+        author: _Author,
+        weights: NDArray[np.float64],
+    ) -> int:
+        """Give the row of whom to ask next, −1 for nobody: the most trusted who is a new voice."""
+        if vote.given >= self._most:
+            return -1
+        others = [row for row in range(len(self._agents)) if row != author.row]
+        # Who is trusted alike is asked in turns.
+        turn = so_far.first % max(1, len(others))
+        spoken = {author.groups[row] for row, code in codes.items() if code >= 0}
+        left = [
+            row
+            for row in (*others[turn:], *others[:turn])
+            if row not in codes and (so_far.all_asked or author.groups[row] not in spoken)
+        ]
+        # The first of those who are trusted most.
+        return max(left, key=lambda row: weights[row], default=-1)
 
     def _codes(self, said: Sequence[str | None]) -> NDArray[np.int64]:
         """Give the answers numbers, −1 for none."""
-        codes = np.full(len(said), -1, dtype=np.int64)
-        given = [place for place, text in enumerate(said) if text is not None]
-        if given:
-            codes[given] = self._same([text for text in said if text is not None])
-        return codes
+        texts = list(dict.fromkeys(text for text in said if text is not None))
+        class_of = dict(zip(texts, self._classes.of(texts), strict=True))
+        return np.array([-1 if text is None else class_of[text] for text in said], dtype=np.int64)
 
-    def _verdict(self, vote: Vote, so_far: _Open) -> CrewVerdict:
-        names = [*self._names, "the task's agent"]
+    def _verdict(
+        self, vote: Vote, so_far: _Open, weights: NDArray[np.float64], certain: bool
+    ) -> CrewVerdict:
         ballots = tuple(
-            CrewBallot(names[row], text, vote.weights[row], so_far.errors.get(row))
+            CrewBallot(self._names[row], text, float(weights[row]), so_far.errors.get(row))
             for row, text in so_far.said.items()
         )
-        return CrewVerdict(
-            vote.answer, vote.posterior, ballots, vote.answer is not None and vote.certain
-        )
+        return CrewVerdict(vote.answer, vote.posterior, ballots, certain)
 
     def _learn(self, so_far: _Open) -> None:
         # A task that is done again would count what the others said twice; and where asking ended
@@ -323,10 +404,41 @@ class ConsensusGuardrail:
         codes = self._codes(list(so_far.said.values()))
         with self._lock:
             self.trust.record(list(so_far.said), codes)
+            self._learned_tasks += 1
+            count = self._learned_tasks
+        if count >= _FIRST_LOOK and count.bit_count() == 1:
+            self._tell()
+
+
+def _step_of(output: TaskOutput) -> Step | None:
+    """Give the step that a task's output comes from, None where it is not known."""
+    step = current_step()
+    return step if step is not None and step.task.description == output.description else None
+
+
+def _row_of(agents: Sequence[BaseAgent], role: str, doer: BaseAgent | None) -> int:
+    """Give an agent's row: that of the object, else of its copy, else of its role."""
+    alike = [row for row, agent in enumerate(agents) if _role(agent.role) == _role(role)]
+    if doer is not None:
+        same = [row for row, agent in enumerate(agents) if agent is doer]
+        copied = [row for row in alike if _traits(agents[row]) == _traits(doer)]
+        alike = same or copied or alike
+    return alike[0] if alike else len(agents)
+
+
+def _traits(agent: BaseAgent) -> tuple[str, ...]:
+    return agent.role, agent.goal, agent.backstory, model_name(agent)
 
 
 def _role(role: str) -> str:
     return " ".join(role.split()).casefold()
+
+
+def _check_probe(question: object, right: object) -> None:
+    if not isinstance(question, str) or not question.strip():
+        raise InputError(f"questions holds {question!r}; allowed: questions, not blank")
+    if not isinstance(right, str) or not right.strip():
+        raise InputError(f"the answer to {question!r} is {right!r}; allowed: a text, not blank")
 
 
 def _groups(agents: Sequence[BaseAgent]) -> NDArray[np.int64]:
@@ -346,11 +458,3 @@ def _checked(trust: CrewTrust | None, groups: NDArray[np.int64]) -> CrewTrust:
             "and one for whoever else does a task"
         )
     return trust
-
-
-def _key_of(step: Task | None) -> object:
-    """Name the task at hand: the swarm's, which several agents may try, else CrewAI's own."""
-    task = current_task()
-    if task is not None:
-        return task.id
-    return None if step is None else (id(step), str(step.id))

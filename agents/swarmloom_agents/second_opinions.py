@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
-from swarmloom_agents.executor import ask, call_threads, only_thinks
+from swarmloom_agents.executor import ask, only_thinks
 from swarmloom_agents.experts import AgentPool
 from swarmloom_agents.seams import BaseAgent, HookAborted, Task, TaskOutput
 
@@ -40,20 +42,20 @@ class Wanted:
     structure: type[BaseModel] | None = None
 
     @classmethod
-    def of(cls, output: TaskOutput, step: Task | None) -> Wanted:
+    def of(cls, output: TaskOutput, task: Task | None) -> Wanted:
         """Read from a task's output what the task was.
 
         Parameters
         ----------
         output : crewai.TaskOutput
-        step : crewai.Task or None
-            The task that is being executed; counts where it is the one of the output.
+        task : crewai.Task or None
+            Whose output it is, where that is known.
         """
         expected = output.expected_output or _EXPECTED
-        if step is None or step.description != output.description:
+        if task is None:
             return cls(output.description, expected)
-        structure = step.output_pydantic or step.output_json
-        return cls(output.description, expected, step.prompt_context, structure)
+        structure = task.output_pydantic or task.output_json
+        return cls(output.description, expected, task.prompt_context, structure)
 
     def task_for(self, worker: BaseAgent) -> Task:
         """Write it as a task of CrewAI that has no callback, no guardrail and no file."""
@@ -74,10 +76,15 @@ class SecondOpinion:
         Stays as it is.
     tools : bool
         Whether the copies have its tools.
+    timeout : float or None
+        Seconds after which an answer is no longer waited for, None for no limit; the agent's own
+        `max_execution_time` goes before it.
     """
 
-    def __init__(self, agent: BaseAgent, *, tools: bool) -> None:
+    def __init__(self, agent: BaseAgent, *, tools: bool, timeout: float | None) -> None:
+        own = getattr(agent, "max_execution_time", None)
         self._agent, self._tools = agent, tools
+        self._timeout = timeout if own is None else float(own)
         self._pool: AgentPool | None = None
         self._lock = threading.Lock()
 
@@ -99,9 +106,11 @@ class SecondOpinion:
             If one of CrewAI's hooks stops the run.
         """
         # In a thread: CrewAI's executor gives back a coroutine where a loop is running.
-        run = contextvars.copy_context().run
+        coming = _in_own_thread(contextvars.copy_context().run, self._answer, wanted)
+        if not wait([coming], self._timeout).done:
+            return None, f"no answer within {self._timeout:g} s"
         try:
-            said = call_threads().submit(run, self._answer, wanted).result()
+            said = coming.result()
         except HookAborted:
             raise  # A hook stops the run, not one agent.
         except Exception as error:  # An agent may raise anything.
@@ -133,6 +142,29 @@ def _outside(agent: BaseAgent, tools: bool) -> BaseAgent:
             setattr(copy, name, None if name != "callbacks" else [])
     if hasattr(copy, "allow_delegation"):
         copy.allow_delegation = False
+    if getattr(copy, "max_execution_time", None) is not None:
+        copy.max_execution_time = None  # CrewAI's own limit would wait for the answer all the same.
     if not tools:
         copy.tools = []
     return copy  # type: ignore[no-any-return]
+
+
+def _in_own_thread(function: Callable[..., str], *arguments: object) -> Future[str]:
+    """Call in a daemon thread: one that hangs keeps no place in a pool, and no program from ending.
+
+    Parameters
+    ----------
+    function : callable
+    *arguments
+        Of the function.
+    """
+    coming: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            coming.set_result(function(*arguments))
+        except BaseException as error:
+            coming.set_exception(error)
+
+    threading.Thread(target=run, name="swarmloom-opinion", daemon=True).start()
+    return coming
