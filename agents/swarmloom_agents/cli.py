@@ -299,5 +299,7 @@ def _report(swarm: Swarm, result: RunResult) -> dict[str, Any]:
         "shares": dict(result.shares),
         "budget_limit": budget_limit(outcomes) or None,
         "plugins": {record.name: str(record.state) for record in result.plugins},
-        "warnings": warning_texts(swarm.ledger.events(result.run_id, kinds=[EventKind.WARNING])),
+        "warnings": warning_texts(
+            swarm.ledger.events(result.run_id, kinds=[EventKind.WARNING, EventKind.WARNING_OVER])
+        ),
     }

@@ -9,6 +9,7 @@ from typing import Any
 from swarmloom.types import Ballot, Event, Outcome, Task, Verdict
 
 __all__ = [
+    "PLUGIN_EMITTED",
     "EventKind",
     "ballot_event",
     "ballot_from",
@@ -38,6 +39,7 @@ class EventKind(StrEnum):
     MIXTURE_CHANGED = "mixture_changed"
     BUDGET_EXHAUSTED = "budget_exhausted"
     WARNING = "warning"
+    WARNING_OVER = "warning_over"
     CONSENSUS_REACHED = "consensus_reached"
     OPINION_CONVERGENCE = "opinion_convergence"
     ATTRACTOR_FORMATION = "attractor_formation"
@@ -45,6 +47,21 @@ class EventKind(StrEnum):
     CHAOTIC_REGIME_ENTERED = "chaotic_regime_entered"
     EMERGENT_ALLOCATION = "emergent_allocation"
     RUN_FINISHED = "run_finished"
+
+
+PLUGIN_EMITTED = frozenset(
+    {
+        EventKind.WARNING,
+        EventKind.WARNING_OVER,
+        EventKind.CONSENSUS_REACHED,
+        EventKind.OPINION_CONVERGENCE,
+        EventKind.ATTRACTOR_FORMATION,
+        EventKind.BIFURCATION_DETECTED,
+        EventKind.CHAOTIC_REGIME_ENTERED,
+        EventKind.EMERGENT_ALLOCATION,
+    }
+)
+"""Kinds that plugins may emit, besides names of their own; the others are the kernel's."""
 
 
 def task_event(task: Task) -> Event:

@@ -15,7 +15,7 @@ from swarmloom.config import Settings, load_settings
 from swarmloom.cycle import validators
 from swarmloom.defaults import KernelDefaults
 from swarmloom.errors import ConfigurationError, ExpertError, InputError, PluginError
-from swarmloom.events import EventKind
+from swarmloom.events import PLUGIN_EMITTED, EventKind
 from swarmloom.execution import Executor
 from swarmloom.host import PluginHost
 from swarmloom.ledger import Ledger, default_path
@@ -67,7 +67,7 @@ class Swarm:
         self.loop = LoopThread()
         self._runs: list[Run] = []
         self._lock = threading.RLock()
-        self.host = PluginHost(self.settings.plugins, on_event=self._on_host_event)
+        self.host = PluginHost(self.settings.plugins, on_event=self._announce)
         self.host.validators.update(validators())
         defaults = KernelDefaults(self.executor, self.settings.swarm.quorum)
         self.host.add(defaults, "kernel", source="kernel", essential=True)
@@ -146,14 +146,14 @@ class Swarm:
         """Switch the pattern; weights set before are dropped. Works while a run is on."""
         with self._lock:
             self._pattern, self._overrides = self._checked_pattern(name), {}
-        self.emit(EventKind.MIXTURE_CHANGED, {"pattern": name, "weights": self.weights})
+        self._announce(EventKind.MIXTURE_CHANGED, {"pattern": name, "weights": self.weights})
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Set weights of some protocols over the pattern's. Works while a run is on."""
         with self._lock:
             self._overrides = {**self._overrides, **self._checked_weights(weights)}
         data = {"pattern": self._pattern, "weights": self.weights}
-        self.emit(EventKind.MIXTURE_CHANGED, data)
+        self._announce(EventKind.MIXTURE_CHANGED, data)
 
     def _weights_of_pattern(self) -> Mapping[str, float]:
         pattern = self.patterns.get(self._pattern)
@@ -237,7 +237,12 @@ class Swarm:
         return {answer.plugin: answer.value for answer in self.host.hook.swarmloom_snapshot()}
 
     def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take back what `snapshot` gave; states of protocols that are not active are left out."""
+        """Take back what `snapshot` gave; states of protocols that are not active are left out.
+
+        A state that its protocol refuses raises nothing here: like every failure of a plugin it is
+        logged, emitted as ``plugin_failed`` and counted (`PluginHost.report`), and the others are
+        restored.
+        """
         for name, value in state.items():
             if name in self.host.protocols:
                 self.host.call(name, "swarmloom_restore", state=value)
@@ -286,6 +291,8 @@ class Swarm:
         self, question: str | Task, options: int | None = None, seconds: float | None = None
     ) -> Outcome:
         """Ask the experts one question, in the run that is open or in one of its own.
+
+        With several runs open it is asked in the one that was opened last, and billed to it.
 
         Parameters
         ----------
@@ -362,9 +369,6 @@ class Swarm:
         else:
             self.disable(plugin)
 
-    def _on_host_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        self.emit(kind, data)
-
     def emit(self, kind: str, data: Mapping[str, Any], task: str = "") -> None:
         """Record an event in every open run and show it to all who watch; for plugins too.
 
@@ -374,18 +378,45 @@ class Swarm:
         Parameters
         ----------
         kind : str
-            One of `swarmloom.events.EventKind`, or a plugin's own kind.
+            A name of the plugin's own, a kind of `swarmloom.events.PLUGIN_EMITTED`, among them
+            ``warning``, and ``warning_over`` for one that holds no more.
         data : mapping
-            What happened: strings, finite numbers, lists and mappings of these.
+            What happened: strings, finite numbers, lists and mappings of these. Of a warning, and
+            of its end: ``plugin`` and ``message``, both not empty.
         task : str
             The task it is about; empty when about none.
+
+        Raises
+        ------
+        InputError
+            If the kind is one of the kernel's own, from which runs are reported and resumed, or is
+            empty; or if a warning lacks a field.
         """
+        _check_emitted(kind, data)
+        self._announce(kind, data, task)
+
+    def _announce(self, kind: str, data: Mapping[str, Any], task: str = "") -> None:
         for run in list(self._runs):
             run.emit(kind, data, task)
 
 
 def _asked(question: str, options: int | None) -> Task:
     return Task(f"ask-{uuid.uuid4().hex[:12]}", question, topic="ask", options=options)
+
+
+def _check_emitted(kind: object, data: Mapping[str, Any]) -> None:
+    kernels = frozenset(EventKind) - PLUGIN_EMITTED
+    if not isinstance(kind, str) or not kind or kind in kernels:
+        raise InputError(
+            f"an event of the kind {kind!r} cannot be emitted; allowed: a name of your own, "
+            + ", ".join(sorted(PLUGIN_EMITTED))
+        )
+    if kind in (EventKind.WARNING, EventKind.WARNING_OVER):
+        for field in ("plugin", "message"):
+            if not isinstance(data.get(field), str) or not data[field]:
+                raise InputError(
+                    f"{field} of a {kind} is {data.get(field)!r}; allowed: a string, not empty"
+                )
 
 
 def plan_memory(host: PluginHost, experts: int) -> MemoryPlan:

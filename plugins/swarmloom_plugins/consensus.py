@@ -35,7 +35,7 @@ from swarmloom.types import (
 )
 from swarmloom_plugins.consensus_ballots import Coder
 from swarmloom_plugins.consensus_config import ConsensusConfig, sameness_of
-from swarmloom_plugins.consensus_limits import AskLimits, Limits
+from swarmloom_plugins.consensus_limits import Asked, AskLimits, Limits
 from swarmloom_plugins.consensus_log import Decided, Decisions, Votes
 from swarmloom_plugins.consensus_methods import Crew, Method, Question
 from swarmloom_plugins.consensus_notices import Warnings
@@ -58,6 +58,8 @@ __all__ = [
 
 _logger = logging.getLogger("swarmloom.plugins")
 
+# What reading a state that is none runs into.
+_DAMAGE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 # Right, nothing, the popular wrong answer, another wrong one.
 _ANSWER_KINDS = 4
 _METHODS: Mapping[str, Callable[[ConsensusConfig, Crew], Method]] = {
@@ -148,11 +150,13 @@ class Consensus:
             news = self._news()
         # Whoever hears an event may ask for the trust, from another thread: not under the lock.
         for kind, data in news:
-            self._tell(kind, data)
+            if self._swarm is not None:
+                self._swarm.emit(kind, data)
 
     @hookimpl
     def swarmloom_observe(self, event: Event) -> None:
-        """Let a new run hear of what still holds."""
+        """Let a new run hear of what still holds, and note what comes of tasks with limits."""
+        self._limits.hear(event)
         if event.kind == EventKind.RUN_STARTED:
             with self._lock:
                 self._warnings.forget()
@@ -168,7 +172,7 @@ class Consensus:
                 "method": self._config.method,
                 "learned": self._method.state(),
                 "votes": self._votes.state(),
-                "certainty": self._limits.certainty,
+                "certainty": [self._limits.certainty] if self._limits.changed else [],
                 "landscape": None if self._landscape is None else self._landscape.state(),
             }
 
@@ -176,23 +180,49 @@ class Consensus:
     def swarmloom_restore(self, state: Mapping[str, Any]) -> None:
         """Take a snapshot back if it is about the same experts.
 
+        The configured certainty stays, unless the snapshot's was set while the crew ran.
+
         Raises
         ------
         InputError
-            If it was taken under the other method, or is damaged.
+            If it was taken under the other method, or is damaged; nothing of it is taken then.
         """
+        if not isinstance(state, Mapping):
+            raise InputError(f"a snapshot of consensus is {type(state).__name__}; allowed: mapping")
         method = state.get("method")
         if method != self._config.method:
             raise InputError(
                 f"a snapshot of consensus by method {method!r}; allowed: {self._config.method!r}"
             )
         with self._lock:
-            if self._method is not None and tuple(state["experts"]) == self._crew.names:
-                self._method.restore(state["learned"])
-                self._votes.restore(state["votes"])
-                self._limits.certainty = state["certainty"]
-                if self._landscape is not None and state["landscape"] is not None:
-                    self._landscape.restore(state["landscape"])
+            try:
+                self._restore(state)
+            except (*_DAMAGE, InputError) as error:
+                raise InputError(
+                    f"a damaged snapshot of consensus, of which nothing is taken: {error!r}"
+                ) from error
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Build all of it before any of it counts."""
+        if self._method is None or tuple(state["experts"]) != self._crew.names:
+            _logger.warning("consensus: a snapshot of other experts is left out")
+            return
+        method = _METHODS[self._config.method](self._config, self._crew)
+        votes, limits = Votes(), Limits(self._config.certainty)
+        method.restore(state["learned"])
+        # What cannot be told of was not whole.
+        method.rows(), method.warnings()
+        votes.restore(state["votes"])
+        votes.table(len(self._crew.names))
+        for certainty in state["certainty"]:
+            limits.change(certainty)
+        landscape = self._landscape
+        if landscape is not None and state["landscape"] is not None:
+            landscape = _landscape()
+            landscape.restore(state["landscape"])
+        self._method, self._votes, self._landscape = method, votes, landscape
+        if limits.changed:
+            self._limits.change(limits.certainty)
 
     # -- what tools ask -------------------------------------------------------------------------
 
@@ -235,13 +265,11 @@ class Consensus:
 
     @certainty.setter
     def certainty(self, wanted: float | None) -> None:
-        if wanted is not None and not 0.0 <= wanted <= 1.0:
-            raise InputError(f"certainty is {wanted}; allowed: 0 to 1, or none")
         with self._lock:
-            self._limits.certainty = wanted
+            self._limits.change(wanted)
 
-    def limited(self, task: str, limits: AskLimits) -> AbstractContextManager[None]:
-        """Set limits to one task while a block is open.
+    def limited(self, task: str, limits: AskLimits) -> AbstractContextManager[Asked]:
+        """Set limits to one task while a block is open, which gets what comes of the task.
 
         Parameters
         ----------
@@ -284,7 +312,8 @@ class Consensus:
                 self._method.study(table)
 
     def _question(self, task: Task, ballots: Sequence[Ballot]) -> Question:
-        return Question(task.id, task.topic, task.options, self._coder.said(ballots))
+        said = self._coder.said(ballots)
+        return Question(task.id, task.topic, task.options, said, task.demands, task.quorum)
 
     def _verdict(self, method: Method, round: Round, row: int) -> Verdict:
         task, ballots, allowed = round.tasks[row], round.ballots[row], round.allowed[row]
@@ -336,16 +365,17 @@ class Consensus:
     def _news(self) -> list[tuple[str, dict[str, Any]]]:
         if self._method is None:
             return []
-        look = self._warnings.due(self._finished)
-        texts = self._warnings.fresh(self._method.warnings()) if look else []
-        found = [(str(EventKind.WARNING), {"plugin": self.name, "message": t}) for t in texts]
+        found = self._warned(self._method) if self._warnings.due(self._finished) else []
         return found if self._landscape is None else found + self._landscape.news()
 
-    def _tell(self, kind: str, data: dict[str, Any]) -> None:
-        if kind == EventKind.WARNING and self._warnings.is_first(data["message"]):
-            _logger.warning("consensus: %s", data["message"])
-        if self._swarm is not None:
-            self._swarm.emit(kind, data)
+    def _warned(self, method: Method) -> list[tuple[str, dict[str, Any]]]:
+        fresh, over = self._warnings.news(method.warnings())
+        for one in fresh:
+            if self._warnings.is_first(one):
+                _logger.warning("consensus: %s", one.text)
+        changes = [(EventKind.WARNING_OVER, one) for one in over]
+        changes += [(EventKind.WARNING, one) for one in fresh]
+        return [(str(k), {"plugin": self.name, "message": one.text}) for k, one in changes]
 
 
 def _landscape() -> Landscape:
@@ -368,6 +398,8 @@ def _crew_of(swarm: Swarm, by_model: bool) -> Crew:
         prices=tuple(expert.price for expert in experts),
         groups=_groups(experts, by_model),
         seed=swarm.settings.swarm.seed,
+        skills=tuple(expert.skills for expert in experts),
+        retries=swarm.settings.swarm.retries,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from swarmloom.errors import ConfigurationError
 from swarmloom.protocol import ProtocolConfig
@@ -22,6 +22,13 @@ Sameness = Callable[[Sequence[str]], Any]
 """Gives each answer the number of its class, shape (answers,)."""
 
 
+def _not_bool(value: object) -> object:
+    """Refuse true and false, which would be read as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("a number from 0 to 1 is needed, not true or false")
+    return value
+
+
 class ConsensusConfig(ProtocolConfig):
     """Settings of the consensus protocol."""
 
@@ -31,7 +38,7 @@ class ConsensusConfig(ProtocolConfig):
         "trust: whom to believe from agreement alone, asked in the order of trust until the lead "
         "is safe, for crews of equal prices without grades.",
     )
-    certainty: float | None = Field(
+    certainty: Annotated[float | None, BeforeValidator(_not_bool)] = Field(
         None,
         ge=0,
         le=1,

@@ -47,5 +47,6 @@ class Landscape:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
+        last = np.array(state["last"], dtype=np.float64)
         self._monitor = LandscapeMonitor.from_state(state["monitor"])
-        self._last = np.array(state["last"], dtype=np.float64)
+        self._last = last

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from swarmloom.types import Ballot, BoolArray, Float64Array
+from swarmloom.errors import InputError
+from swarmloom.events import EventKind
+from swarmloom.types import Ballot, BoolArray, Event, Float64Array
 
-__all__ = ["AskLimits", "Limits"]
+__all__ = ["AskLimits", "Asked", "Limits"]
 
 # Prices are means of measured costs.
 _ROUNDING = 1e-9
@@ -30,6 +33,28 @@ class AskLimits:
     cost: float | None = None
 
 
+@dataclass(slots=True)
+class Asked:
+    """What came of a task so far.
+
+    Attributes
+    ----------
+    ballots : list of dict
+        As their events hold them.
+    answer : str or None
+        Of the last verdict.
+    posterior : dict of str to float
+        Of the last verdict.
+    stop_reason : str
+        Why it ended; "" while it is open.
+    """
+
+    ballots: list[dict[str, Any]] = field(default_factory=list)
+    answer: str | None = None
+    posterior: dict[str, float] = field(default_factory=dict)
+    stop_reason: str = ""
+
+
 class Limits:
     """Limits of all tasks and of single ones.
 
@@ -37,20 +62,50 @@ class Limits:
     ----------
     certainty : float or None
         Posterior at which a task is done; None: by the value of another answer.
+
+    Attributes
+    ----------
+    changed : bool
+        Whether the certainty was changed since.
     """
 
     def __init__(self, certainty: float | None) -> None:
         self.certainty = certainty
+        self.changed = False
         self._of: dict[str, AskLimits] = {}
+        self._asked: dict[str, Asked] = {}
+
+    def change(self, certainty: float | None) -> None:
+        """Want another certainty of all tasks than the configured one.
+
+        Raises
+        ------
+        InputError
+            If it is neither None nor from 0 to 1.
+        """
+        if certainty is not None and (isinstance(certainty, bool) or not 0.0 <= certainty <= 1.0):
+            raise InputError(f"certainty is {certainty}; allowed: 0 to 1, or none")
+        self.certainty, self.changed = certainty, True
 
     @contextmanager
-    def limited(self, task: str, limits: AskLimits) -> Iterator[None]:
-        """Set limits to one task while the block is open."""
-        self._of[task] = limits
+    def limited(self, task: str, limits: AskLimits) -> Iterator[Asked]:
+        """Set limits to one task while the block is open, and note what comes of it."""
+        self._of[task], self._asked[task] = limits, Asked()
         try:
-            yield
+            yield self._asked[task]
         finally:
-            del self._of[task]
+            del self._of[task], self._asked[task]
+
+    def hear(self, event: Event) -> None:
+        """Note an event where it is about a task with limits of its own."""
+        asked = self._asked.get(event.task)
+        if asked is None:
+            return
+        if event.kind == EventKind.BALLOT:
+            asked.ballots.append(dict(event.data))
+        elif event.kind in (EventKind.VERDICT, EventKind.OUTCOME):
+            asked.answer, asked.posterior = event.data["answer"], dict(event.data["posterior"])
+            asked.stop_reason = event.data.get("stop_reason", "")
 
     def certainty_of(self, task: str) -> float | None:
         """Give the certainty wanted of a task; None by value."""

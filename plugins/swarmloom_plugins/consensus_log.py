@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from swarmloom.errors import InputError
 from swarmloom.types import Float64Array, IntArray, Outcome
 from swarmloom_plugins.consensus_ballots import Said
 
@@ -148,6 +149,9 @@ class Votes:
 
     def restore(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take back what `state` gave."""
-        self._rows.clear()
+        taken = []
         for asked, answers, truth, confidence in rows:
-            self._rows.append((list(asked), list(answers), int(truth), float(confidence)))
+            if len(asked) != len(answers) or not 0.0 <= float(confidence) <= 1.0:
+                raise InputError(f"votes: {len(answers)} of {len(asked)} at {confidence}")
+            taken.append((list(asked), list(answers), int(truth), float(confidence)))
+        self._rows = deque(taken, maxlen=_VOTES_KEPT)

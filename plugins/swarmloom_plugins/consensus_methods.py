@@ -11,6 +11,7 @@ import numpy as np
 from swarmloom.backtest.answers import AnswerTable
 from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_ballots import Said
+from swarmloom_plugins.consensus_notices import Notice
 
 __all__ = ["Crew", "Method", "Question", "clipped"]
 
@@ -27,12 +28,18 @@ class Crew:
     groups : ndarray of int64, shape (experts,)
         Experts of one model have the same number.
     seed : int
+    skills : tuple of frozenset of str
+        What each can do; an empty set for anything.
+    retries : int
+        Failures of one task beyond which the kernel gives it up.
     """
 
     names: tuple[str, ...]
     prices: tuple[float, ...]
     groups: IntArray
     seed: int
+    skills: tuple[frozenset[str], ...] = ()
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +53,18 @@ class Question:
     topic : str
     options : int or None
     said : Said
+    demands : frozenset of str
+        Skills that it takes.
+    quorum : int or None
+        Answers that it ends at.
     """
 
     task: str
     topic: str
     options: int | None
     said: Said
+    demands: frozenset[str] = frozenset()
+    quorum: int | None = None
 
     @property
     def asked(self) -> int:
@@ -97,14 +110,14 @@ class Method(Protocol):
     def totals(self) -> dict[str, Any]:
         """Tell what is known of the crew as a whole, JSON-ready."""
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> list[Notice]:
         """Tell what the verdicts may suffer from."""
 
     def state(self) -> dict[str, Any]:
         """Give all that was learned."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Take back what `state` gave; a method that fails at it is not used any more."""
 
 
 def clipped(log_odds: Float64Array, reach: float) -> Float64Array:

@@ -1,31 +1,101 @@
-"""Warnings of the consensus protocol, each told once a run."""
+"""Warnings of the consensus protocol, each told once a run, and taken back where it has passed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-__all__ = ["Warnings"]
+__all__ = ["Notice", "Warnings", "of_protocol"]
 
 # Share of the finished tasks after which to look again.
-_LOOK_EVERY = 50
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_LOOK_EVERY = 10
+_MANY_MORE = 2
+_ROWS = re.compile(r"\((\d+(?:[,;] \d+)*)\)|^experts (\d+ and \d+) ")
+# How the protocols' sentences on agreement begin, which a few tasks would make say anything.
+_EARLY = "too few items"
+_LABEL_FREE = (
+    "the confidence is the prior",
+    "median agreement",
+    "one voice holds",
+    "voices that answer like copies",
+)
 
 
-class Warnings:
-    """Tells each warning once a run, however its numbers change.
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning.
 
     Attributes
     ----------
-    standing : list of str
+    kind : str
+        What it is about.
+    text : str
+    expert : str
+        Whom it is about, "" for the crew.
+    count : int
+        How often; it is told again when this has doubled. 0 for what is not counted.
+    label_free : bool
+        Whether it rests on agreement alone.
+    early : bool
+        Whether it says no more than that there is little agreement to speak of yet.
+    """
+
+    kind: str
+    text: str
+    expert: str = ""
+    count: int = 0
+    label_free: bool = False
+    early: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Notices of the same kind about the same expert are one and the same."""
+        return self.kind, self.expert
+
+
+def of_protocol(text: str, names: Sequence[str]) -> Notice:
+    """Take a warning of the protocols, which know experts by their rows.
+
+    Parameters
+    ----------
+    text : str
+        It holds no name, so that what it is about is what it says without its numbers.
+    names : sequence of str
+        Of the rows.
+    """
+    rows = _ROWS.search(text)
+    named, whom = text, ""
+    if rows:
+        place = 1 if rows[1] else 2
+        whom = re.sub(r"\d+", lambda row: repr(names[int(row[0])]), rows[place])
+        named = text[: rows.start(place)] + whom + text[rows.end(place) :]
+        text = text[: rows.start(place)] + text[rows.end(place) :]
+    counted = re.match(r"\d+(?= graded)", text)
+    return Notice(
+        kind=re.sub(r"\d+(\.\d+)?", "", text),
+        text=named,
+        expert=whom,
+        count=int(counted[0]) if counted else 0,
+        label_free=text.startswith(_LABEL_FREE),
+        early=text.startswith(_EARLY),
+    )
+
+
+class Warnings:
+    """Tells each warning once a run, and again when its count has doubled.
+
+    Attributes
+    ----------
+    standing : list of Notice
         Warnings that hold for as long as the crew stays the same.
     """
 
     def __init__(self) -> None:
-        self.standing: list[str] = []
+        self.standing: list[Notice] = []
         self._next = 0
-        self._told: set[str] = set()
-        self._logged: set[str] = set()
+        self._told: dict[tuple[str, str], Notice] = {}
+        self._logged: dict[tuple[str, str], int] = {}
 
     def due(self, tasks: int) -> bool:
         """Say whether to look for warnings, which takes a while: seldom in a long run.
@@ -40,25 +110,34 @@ class Warnings:
         self._next = tasks + 1 + tasks // _LOOK_EVERY
         return True
 
-    def fresh(self, texts: Iterable[str]) -> list[str]:
-        """Give those of the standing and of these warnings that were not told yet.
+    def news(self, found: Iterable[Notice]) -> tuple[list[Notice], list[Notice]]:
+        """Compare what holds now with what was told.
 
         Parameters
         ----------
-        texts : iterable of str
-        """
-        found = []
-        for text in (*self.standing, *texts):
-            if (kind := _kind(text)) not in self._told:
-                self._told.add(kind)
-                found.append(text)
-        return found
+        found : iterable of Notice
+            All that hold, but for the standing ones.
 
-    def is_first(self, text: str) -> bool:
-        """Say whether no run was told of it before."""
-        first = _kind(text) not in self._logged
-        self._logged.add(_kind(text))
-        return first
+        Returns
+        -------
+        fresh, over : list of Notice
+            Those to be told, and those told before that hold no more or are told anew.
+        """
+        now = {one.key: one for one in (*self.standing, *found)}
+        fresh = [one for one in now.values() if _is_more(one, self._told.get(one.key))]
+        told_anew = {one.key for one in fresh}
+        over = [one for key, one in self._told.items() if key not in now or key in told_anew]
+        self._told = {key: one for key, one in self._told.items() if key in now}
+        self._told.update((one.key, one) for one in fresh)
+        return fresh, over
+
+    def is_first(self, notice: Notice) -> bool:
+        """Say whether no run was told of as much before."""
+        known = self._logged.get(notice.key)
+        if known is not None and (not known or notice.count < _MANY_MORE * known):
+            return False
+        self._logged[notice.key] = notice.count
+        return True
 
     def forget(self) -> None:
         """Begin a new run, to which all is news."""
@@ -66,5 +145,5 @@ class Warnings:
         self._next = 0
 
 
-def _kind(text: str) -> str:
-    return _NUMBER.sub("#", text)
+def _is_more(notice: Notice, told: Notice | None) -> bool:
+    return told is None or bool(told.count and notice.count >= _MANY_MORE * told.count)

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from swarmloom.backtest.answers import AnswerTable
+from swarmloom.errors import InputError
 from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_config import ConsensusConfig
+from swarmloom_plugins.consensus_grades import Grades
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
+from swarmloom_plugins.consensus_notices import Notice, of_protocol
 from swarmloom_protocols.consensus.panel import AskValues, Panel, PanelSettings
 
 __all__ = ["PanelMethod"]
@@ -34,6 +37,7 @@ class PanelMethod:
         # Row 0 of the panel is left to topics without an outcome; numbers are given in the order
         # of the outcomes, so that a resumed run gives the same ones.
         self._topics: dict[str, int] = {}
+        self._grades = Grades(crew.groups)
 
     # -- deciding -------------------------------------------------------------------------------
 
@@ -83,6 +87,7 @@ class PanelMethod:
         )
         if truth is not None:
             self._panel.grade(item, truth)
+            self._grades.add(said, truth)
         for expert, answer, cost in zip(
             said.experts[audit].tolist(),
             said.answers[audit].tolist(),
@@ -140,24 +145,41 @@ class PanelMethod:
             "audit_cost": report.audit_cost,
         }
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> list[Notice]:
         """Tell what the verdicts may suffer from."""
-        return self._panel.warnings() + tuple(
-            f"expert {self._crew.names[expert]!r} has turned bad: what it did before task {task} "
-            "counts no more"
+        names, grades = self._crew.names, self._grades
+        found = [of_protocol(text, names) for text in self._panel.warnings()]
+        if grades.contradicted:
+            found.append(Notice("grades", grades.told(), count=grades.contradicted))
+        found += [
+            Notice(
+                "turned bad",
+                f"expert {names[expert]!r} has turned bad: what it did before task {task} counts "
+                "no more",
+                names[expert],
+            )
             for task, expert in self._panel.changes()
-        )
+        ]
+        return found
 
     # -- state ----------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """Give all that was learned."""
-        return {"topics": dict(self._topics), "panel": self._panel.state()}
+        return {
+            "topics": dict(self._topics),
+            "panel": self._panel.state(),
+            "grades": self._grades.state(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
-        self._panel = Panel.from_state(state["panel"], self._settings)
-        self._topics = dict(state["topics"])
+        panel = Panel.from_state(state["panel"], self._settings)
+        if panel.n_experts != len(self._crew.names):
+            raise InputError(f"a panel of {panel.n_experts} experts, not {len(self._crew.names)}")
+        self._panel = panel
+        self._topics = {str(name): int(number) for name, number in state["topics"].items()}
+        self._grades.restore(state["grades"])
 
 
 def _settings(config: ConsensusConfig, prices: Float64Array) -> PanelSettings:

@@ -10,6 +10,7 @@ import numpy as np
 
 from swarmloom.backtest.answers import AnswerTable, nearest, read_answers
 from swarmloom.errors import ConfigurationError, InputError
+from swarmloom_plugins.consensus_notices import Notice
 
 __all__ = ["ABSENT", "of_crew", "read_recorded", "unrecorded"]
 
@@ -61,7 +62,7 @@ def of_crew(table: AnswerTable, names: Sequence[str]) -> AnswerTable | None:
     return replace(table, codes=codes, experts=tuple(names))
 
 
-def unrecorded(table: AnswerTable, names: Sequence[str], path: Path | None) -> list[str]:
+def unrecorded(table: AnswerTable, names: Sequence[str], path: Path | None) -> list[Notice]:
     """Say which experts have no column, as a warning or none.
 
     Parameters
@@ -76,7 +77,8 @@ def unrecorded(table: AnswerTable, names: Sequence[str], path: Path | None) -> l
         return []
     spare = [column for column in table.experts if column not in names]
     hint = nearest(missing[0], spare)
-    return [
+    text = (
         f"{path} has no column for {len(missing)} of {len(names)} experts, the first is "
         f"{missing[0]!r}{hint}: nothing was learned of them beforehand"
-    ]
+    )
+    return [Notice("unrecorded", text)]

@@ -11,11 +11,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from swarmloom.errors import InputError
+from swarmloom.errors import ExpertError, InputError
 from swarmloom.markers import hookimpl
 from swarmloom.protocol import ManagerTool
-from swarmloom.types import Outcome, Task
-from swarmloom_plugins.consensus_limits import AskLimits
+from swarmloom.types import Task
+from swarmloom_plugins.consensus_limits import Asked, AskLimits
 from swarmloom_plugins.tool_arguments import Number, number, whole
 from swarmloom_protocols.stigmergy.traces.advice import one_line
 
@@ -73,17 +73,31 @@ def _ask_crew(
     seconds: Number = 120,
 ) -> str:
     protocol = _protocol(swarm)
+    if not question.strip():
+        raise InputError("question is empty; allowed: a question")
     task = Task(
         id=f"ask-{uuid.uuid4().hex[:12]}",
         prompt=question,
         topic="ask",
-        options=_count("options", options),
+        options=_options(options),
         quorum=_count("answers", answers),
     )
     limits = AskLimits(_certainty(certainty), _most(swarm, cost))
-    with protocol.limited(task.id, limits):
-        outcome = swarm.ask(task, seconds=_positive("seconds", seconds))
-    return _answer(_cut(_told(swarm, outcome)))
+    with protocol.limited(task.id, limits) as asked:
+        try:
+            swarm.ask(task, seconds=_positive("seconds", seconds))
+        except ExpertError as error:
+            if not asked.ballots:
+                raise
+            asked.stop_reason = f"unfinished: {error}; those asked so far are billed"
+    return _answer(_cut(_told(asked)))
+
+
+def _options(value: Number) -> int | None:
+    count = _count("options", value)
+    if count == 1:
+        raise InputError("options is 1; allowed: 0 for free text, or 2 and more")
+    return count
 
 
 def _count(name: str, value: Number) -> int | None:
@@ -107,23 +121,23 @@ def _most(swarm: Swarm, cost: Number) -> float | None:
     return most
 
 
-def _told(swarm: Swarm, outcome: Outcome) -> dict[str, Any]:
-    verdict = outcome.verdict
+def _told(asked: Asked) -> dict[str, Any]:
     return {
-        "verdict": verdict.answer,
-        "posterior": {answer: round(p, 4) for answer, p in verdict.posterior.items()},
-        "none_of_these": round(max(0.0, 1.0 - sum(verdict.posterior.values())), 4),
+        "verdict": asked.answer,
+        "posterior": {answer: round(p, 4) for answer, p in asked.posterior.items()},
+        "none_of_these": round(max(0.0, 1.0 - sum(asked.posterior.values())), 4),
+        "ended": asked.stop_reason,
         "asked": [
             {
-                "expert": swarm.experts[ballot.expert].name,
-                "answer": ballot.answer,
-                "error": ballot.error,
-                "cost": round(ballot.cost, 6),
+                "expert": ballot["expert"],
+                "answer": ballot["answer"],
+                "error": ballot["error"],
+                "cost": round(ballot["cost"], 6),
             }
-            for ballot in outcome.ballots
+            for ballot in asked.ballots
         ],
-        "calls": len(outcome.ballots),
-        "cost": round(outcome.cost, 6),
+        "calls": len(asked.ballots),
+        "cost": round(sum(ballot["cost"] for ballot in asked.ballots), 6),
     }
 
 
@@ -158,8 +172,8 @@ _TOOLS = (
     ManagerTool(
         "ask_crew",
         "Ask the experts a question within a budget: the protocols choose whom to ask next, and "
-        "stop when the verdict is certain enough. Gives verdict, posterior, and who said what. "
-        "The calls are billed to the run.",
+        "stop when the verdict is certain enough. Gives verdict, posterior, who said what, and why "
+        "it ended: without a verdict, why there is none. The calls are billed to the run.",
         _ask_crew,
         {
             "question": "The question.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 from zlib import crc32
@@ -10,10 +11,13 @@ from zlib import crc32
 import numpy as np
 
 from swarmloom.backtest.answers import AnswerTable
+from swarmloom.errors import InputError
 from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_config import ConsensusConfig
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
+from swarmloom_plugins.consensus_notices import Notice, of_protocol
 from swarmloom_plugins.consensus_recorded import ABSENT
+from swarmloom_protocols.checks import whole
 from swarmloom_protocols.consensus.answers.calibration import Calibration
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
 from swarmloom_protocols.consensus.answers.stopping import Stopper
@@ -22,6 +26,8 @@ __all__ = ["TrustMethod"]
 
 # Trust from agreement needs some twenty tasks that all have answered, and gains from more.
 _WARM_UP = 30
+_FEWEST_VOICES = 2
+_FEWEST_TOLD = 20
 _SURVEY_EVERY = 10
 _REFIT_SHARE = 20
 
@@ -41,6 +47,9 @@ class TrustMethod:
         self._trust = CrewTrust(len(crew.names), groups=crew.groups)
         self._calls = np.zeros(len(crew.names), dtype=np.int64)
         self._graded = np.zeros(len(crew.names), dtype=np.int64)
+        voices = len(np.unique(crew.groups))
+        # With more voices than a task may have answers, each is asked as often in more tasks.
+        self._warm_up = -(-_WARM_UP * voices // min(voices, config.max_answers))
         self._finished = 0
         self._learned = 0
         # Fitting takes longer than deciding, and changes less and less: see `_take`.
@@ -50,15 +59,16 @@ class TrustMethod:
     # -- deciding -------------------------------------------------------------------------------
 
     def affinity(self, question: Question, allowed: BoolArray) -> Float64Array:
-        """Give the trust in each expert as log-odds, shape (experts,).
+        """Give the trust in each expert as log-odds, by lot in a survey, shape (experts,).
 
         Experts whose model has spoken are no new voice: they come last.
         """
+        free = allowed & self._silent(question)
         if self._is_survey(question.task):
-            return np.zeros(len(allowed))
-        weights = np.where(allowed & self._silent(question), self._trust.weights, 0.0)
+            lots = self._config.reach * (self._lots(question.task) - 1.0)
+            return clipped(np.where(free, lots, -np.inf), self._config.reach)
         with np.errstate(divide="ignore"):
-            return clipped(np.log(weights), self._config.reach)
+            return clipped(np.log(np.where(free, self._trust.weights, 0.0)), self._config.reach)
 
     def posterior(self, question: Question) -> Float64Array:
         """Give the probability of each distinct answer, shape (answers,)."""
@@ -71,16 +81,29 @@ class TrustMethod:
         """Say whether it is certain enough; without a certainty, whether the lead is safe."""
         if not (allowed & self._silent(question)).any():
             return True
+        if self._is_survey(question.task):
+            return False
         if certainty is not None:
-            return chance >= certainty
-        return not self._is_survey(question.task) and self._stopper(question).next() < 0
+            # What one voice says, nobody has confirmed: its share of the trust heard is all of it.
+            return self._heard(question) >= _FEWEST_VOICES and chance >= certainty
+        return self._stopper(question).next() < 0
 
     def _is_survey(self, task: str) -> bool:
         """Say whether all are to answer: those who are asked last are else seen on hard tasks only.
 
         It hangs on the task's name, so that a resumed run surveys the same ones.
         """
-        return self._finished < _WARM_UP or crc32(task.encode()) % _SURVEY_EVERY == 0
+        return self._finished < self._warm_up or crc32(task.encode()) % _SURVEY_EVERY == 0
+
+    def _lots(self, task: str) -> Float64Array:
+        """Draw the order of a survey, which must not hang on answers, prices or other protocols."""
+        seed = [abs(self._crew.seed), crc32(task.encode())]
+        return np.random.default_rng(seed).random(len(self._crew.names))
+
+    def _heard(self, question: Question) -> int:
+        """Count the models that have answered."""
+        said = question.said
+        return len(np.unique(self._crew.groups[said.experts[said.answers >= 0]]))
 
     def _silent(self, question: Question) -> BoolArray:
         """Tell whose model has not answered yet, shape (experts,)."""
@@ -110,9 +133,22 @@ class TrustMethod:
         said = question.said
         np.add.at(self._calls, said.experts, 1)
         # Agreement on tasks that went on until somebody agreed says nothing of those asked first.
-        if truth is not None or self._is_survey(question.task):
+        if truth is not None or (self._is_survey(question.task) and self._was_whole(question)):
             self._take(said.experts, said.answers, truth)
         self._finished += 1
+
+    def _was_whole(self, question: Question) -> bool:
+        """Say whether a survey asked all whom it was to ask, failures included.
+
+        Where experts failed so often that the kernel gave the task up, those asked were still drawn
+        by lot.
+        """
+        said, crew = question.said, self._crew
+        able = [not skills or question.demands <= skills for skills in crew.skills]
+        voices = len(np.unique(crew.groups[np.array(able, dtype=np.bool_)]))
+        wanted = min(voices, self._config.max_answers, question.quorum or voices)
+        asked = len(np.unique(crew.groups[said.experts]))
+        return asked >= wanted or int((said.answers < 0).sum()) > crew.retries
 
     def study(self, table: AnswerTable) -> None:
         """Learn from recorded answers beforehand; the table's columns are the experts."""
@@ -162,9 +198,16 @@ class TrustMethod:
         """Tell what is known of the crew as a whole, JSON-ready."""
         return {}
 
-    def warnings(self) -> tuple[str, ...]:
-        """Tell what the verdicts may suffer from."""
-        return self._trust.warnings()
+    def warnings(self) -> list[Notice]:
+        """Tell what the verdicts may suffer from; of agreement, once there is some to speak of.
+
+        That there is none yet is no warning: every run begins so.
+        """
+        voices = np.unique(self._crew.groups, return_index=True)[1]
+        names = [self._crew.names[first] for first in voices.tolist()]
+        found = [of_protocol(text, names) for text in self._trust.warnings()]
+        enough = self._learned >= _FEWEST_TOLD
+        return [one for one in found if not (one.early or (one.label_free and not enough))]
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -182,9 +225,20 @@ class TrustMethod:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
+        if list(state["trust"]["groups"]) != self._crew.groups.tolist():
+            raise InputError("the models behind the experts are others than the crew's")
         self._trust = CrewTrust.from_state(state["trust"])
-        self._calibration = Calibration(*state["calibration"])
-        self._finished, self._learned = int(state["finished"]), int(state["learned"])
-        self._next_fit = int(state["next_fit"])
-        self._calls = np.array(state["calls"], dtype=np.int64)
-        self._graded = np.array(state["graded"], dtype=np.int64)
+        intercept, slope = map(float, state["calibration"])
+        if not (math.isfinite(intercept) and 0.0 <= slope < math.inf):
+            raise InputError(f"calibration: {intercept}, {slope}; allowed: finite, slope from 0")
+        self._calibration = Calibration(intercept, slope)
+        self._finished, self._learned, self._next_fit = (
+            whole(name, state[name], 0) for name in ("finished", "learned", "next_fit")
+        )
+        self._calls = self._counts("calls", state["calls"])
+        self._graded = self._counts("graded", state["graded"])
+
+    def _counts(self, name: str, values: Sequence[int]) -> IntArray:
+        if len(values) != len(self._crew.names):
+            raise InputError(f"{name}: {len(values)} counts of {len(self._crew.names)} experts")
+        return np.array([whole(name, value, 0) for value in values], dtype=np.int64)

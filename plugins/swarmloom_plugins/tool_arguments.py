@@ -26,6 +26,8 @@ def number(name: str, value: Number) -> float:
         If it is none, or not finite.
     """
     try:
+        if isinstance(value, bool):
+            raise TypeError
         read = float(value)
     except (TypeError, ValueError):
         raise InputError(f"{name} is {value!r}; allowed: a number") from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from swarmloom import Ballot, Event, Ledger, Outcome, Task, Verdict, hookimpl
+from swarmloom.errors import InputError
 from swarmloom.events import EventKind, outcome_event, outcome_from, verdict_event, verdict_from
+from swarmloom.ledger.records import warning_texts
 from swarmloom.report import render, report_data
 from tests.core.swarms import inline, make_swarm
 
@@ -56,6 +58,54 @@ def test_a_resumed_run_does_not_repeat_what_plugins_have_emitted(tmp_path):
         again.run([Task("t0"), Task("t1")], resume=run.id)
         kinds = [(e.kind, e.task) for e in ledger.events(run.id) if e.kind == "temperature"]
     assert kinds == [("temperature", "t0"), ("temperature", "t1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "message"),
+    [
+        (
+            "outcome",
+            {"x": 1},
+            "'outcome' cannot be emitted; allowed: a name of your own, att",
+        ),
+        (EventKind.BALLOT, {}, "cannot be emitted"),
+        ("run_finished", {"status": "finished"}, "cannot be emitted"),
+        ("mixture_changed", {}, "cannot be emitted"),
+        ("", {}, "cannot be emitted"),
+        (None, {}, "cannot be emitted"),
+        ("warning", {"text": "careful"}, "plugin of a warning is None; allowed: a string"),
+        ("warning", {"plugin": "mine", "message": ""}, "message of a warning is ''"),
+        ("warning_over", {"plugin": "mine"}, "message of a warning_over is None"),
+    ],
+)
+def test_the_kernels_own_events_cannot_be_emitted(kind, data, message, tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        swarm = make_swarm([inline("a", lambda task: "x")], ledger=ledger)
+        with swarm.open_run() as run:
+            run.solve_now([Task("t0")])
+            before = len(list(ledger.events(run.id)))
+            with pytest.raises(InputError, match=message):
+                swarm.emit(kind, data)
+            assert len(list(ledger.events(run.id))) == before
+
+
+def test_a_warning_that_holds_no_more_is_not_reported():
+    def warn(kind, text, plugin="mine"):
+        swarm.emit(kind, {"plugin": plugin, "message": text})
+
+    swarm = make_swarm([inline("a", lambda task: "x")])
+    with swarm.open_run() as run:
+        run.solve_now([Task("t0")])
+        for text in ("low", "hot", "wet"):
+            warn(EventKind.WARNING, text)
+        warn(EventKind.WARNING_OVER, "hot")
+        warn(EventKind.WARNING_OVER, "low")
+        warn(EventKind.WARNING_OVER, "wet", plugin="another")
+        warn(EventKind.WARNING, "low")
+    view = swarm.ledger.view(run.id)
+    assert [event.data["message"] for event in view.warnings] == ["wet", "low"]
+    assert view.notices == ()
+    assert warning_texts(swarm.ledger.events(run.id)) == ["mine: wet", "mine: low"]
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
 import threading
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from swarmloom import Ballot, Expert, Ledger, Outcome, Swarm, Task, Verdict
 from swarmloom.config import Settings
@@ -14,6 +17,7 @@ from swarmloom.errors import ConfigurationError, InputError
 from swarmloom.events import EventKind
 from swarmloom_plugins.consensus import Consensus, ConsensusConfig
 from swarmloom_plugins.consensus_ballots import Coder
+from swarmloom_plugins.consensus_notices import Notice, Warnings
 from tests.core.rounds import make_round
 
 METHODS = ("panel", "trust")
@@ -113,6 +117,62 @@ def test_all_are_asked_now_and_then():
     assert 8 <= sum(count == 5 for count in asked[30:]) < 100
 
 
+def test_surveys_ask_each_voice_before_any_twice():
+    skills = (0.8, 0.8, 0.8)
+    result = swarm_of(crew(skills, liars=3, model="weak"), method="trust").run(
+        [Task(f"t{n}", options=4, quorum=4) for n in range(30)]
+    )
+    for outcome in result.outcomes:
+        liars = [b.expert for b in outcome.ballots if b.expert >= 3]
+        assert (len(outcome.ballots), len(liars)) == (4, 1)
+    few = swarm_of(crew(skills, liars=3, model="weak"), method="trust", max_answers=3)
+    result = few.run(questions(40))
+    # Four voices and three answers: a third more tasks, so that each voice is heard as often.
+    assert [len(outcome.ballots) for outcome in result.outcomes] == [3] * 40
+    asked = [min(ballot.expert, 3) for outcome in result.outcomes for ballot in outcome.ballots]
+    assert np.bincount(asked).min() >= 25
+
+
+def test_surveys_are_by_lot_whatever_the_prices_are():
+    dear = [Expert(e.name, e.answer, price=1.0 + n, inline=True) for n, e in enumerate(crew())]
+    result = swarm_of(dear, method="trust", max_answers=2).run(questions(75))
+    assert {len(outcome.ballots) for outcome in result.outcomes} == {2}
+    asked = np.bincount([b.expert for o in result.outcomes for b in o.ballots], minlength=5)
+    assert asked.min() >= 20
+
+
+def finish(plugin, name, answers):
+    task = Task(name, options=4)
+    ballots = tuple(
+        Ballot(name, expert, answer, cost=1.0, error=None if answer else "gone")
+        for expert, answer in enumerate(answers)
+    )
+    plugin.swarmloom_evolve([Outcome(task, Verdict(name, "A", {"A": 0.9}), ballots)])
+
+
+@pytest.mark.parametrize(
+    ("cut", "teaches"), [(["A", "B"], False), (["A", "B", None, None, None, None], True)]
+)
+def test_a_survey_that_was_cut_short_teaches_nothing(cut, teaches):
+    one, other = (plugin_of(crew(liars=2), method="trust", max_answers=9) for _ in range(2))
+    for number in range(15):
+        whole = ["AB"[(number + expert) // 4 % 2] for expert in range(7)]
+        finish(one, f"t{number}", whole)
+        finish(other, f"t{number}", whole)
+        finish(other, f"s{number}", cut)
+    trust = [[row["trust"] for row in p.report()["experts"].values()] for p in (one, other)]
+    # Where failures ended it, those asked were drawn by lot all the same.
+    assert (trust[0] != trust[1]) == teaches
+
+
+def test_an_expert_that_is_dead_does_not_keep_the_others_from_being_known():
+    dead = [Expert(f"dead{n}", lambda task: None, inline=True) for n in range(4)]
+    swarm = swarm_of([*crew((0.9, 0.9, 0.9, 0.2)), *dead], method="trust")
+    swarm.run(questions(100))
+    trust = json.loads(swarm.tools()["show_trust"](swarm))["experts"]
+    assert trust["e3"]["trust"] < 0.5 * trust["e0"]["trust"]
+
+
 def test_agreement_is_learned_where_all_were_asked_alone():
     plugin = plugin_of(method="trust")
     for number in range(200):
@@ -128,10 +188,25 @@ def test_agreement_is_learned_where_all_were_asked_alone():
 # -- certainty -------------------------------------------------------------------------------------
 
 
+def test_a_low_certainty_neither_stops_learning_nor_believes_the_first_voice():
+    skills = (0.9, 0.85, 0.8, 0.8, 0.75, 0.7, 0.5, 0.3, 0.3)
+    config = {"method": "trust", "max_answers": 9, "certainty": 0.6}
+    result = swarm_of(crew(skills), **config).run(questions(200))
+    assert share_right(result, 150) > 0.93
+    assert [len(outcome.ballots) for outcome in result.outcomes[:30]] == [9] * 30
+    assert min(len(outcome.ballots) for outcome in result.outcomes) == 2
+    assert np.mean([len(outcome.ballots) for outcome in result.outcomes[30:]]) < 6
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_certainty_buys_answers_until_it_is_reached(method):
     few = swarm_of(method=method, certainty=0.5).run(questions(120))
     many = swarm_of(method=method, certainty=0.97).run(questions(120))
+    if method == "trust":
+        surveys = [len(outcome.ballots) for outcome in few.outcomes[:30]]
+        assert surveys == [5] * 30
+    late = few.outcomes[30:]
+    assert all(o.verdict.confidence >= 0.5 or len(o.ballots) == 5 for o in late)
     assert len(few.outcomes) == len(many.outcomes) == 120
     assert many.calls > few.calls + 60
     for outcome in many.outcomes:
@@ -142,6 +217,7 @@ def test_certainty_can_be_set_while_the_crew_runs():
     swarm = swarm_of(method="trust", certainty=0.3)
     tools = swarm.tools()
     with swarm.open_run() as run:
+        run.solve_now(questions(30, 80))
         cheap = run.solve_now(questions(40))
         assert json.loads(tools["set_certainty"](swarm, certainty="0.99")) == {"certainty": 0.99}
         dear = run.solve_now(questions(40, 40))
@@ -269,7 +345,73 @@ def test_each_warning_is_told_once_a_run_and_logged_once(caplog):
         views.append([e.data["message"] for e in swarm.ledger.view(result.run_id).warnings])
     for texts in views:
         assert sum("one model answers for" in text for text in texts) == 1
+        assert not any("too few items" in text for text in texts)
     assert sum("one model answers for" in record.message for record in caplog.records) == 1
+
+
+def told(swarm, result):
+    """What the run's report warns of at the end, and all that it was warned of."""
+    events = swarm.ledger.events(result.run_id, kinds=[EventKind.WARNING])
+    ends = swarm.ledger.view(result.run_id).warnings
+    return [e.data["message"] for e in ends], [e.data["message"] for e in events]
+
+
+def test_a_sound_crew_is_warned_of_nothing():
+    swarm = swarm_of(crew((0.85,) * 7), method="trust")
+    assert told(swarm, swarm.run(questions(60))) == ([], [])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_experts_are_warned_of_by_name(method):
+    experts = crew((0.6, 0.6, 0.6, 0.6, 0.6))
+    experts.append(Expert("twin", experts[4].answer, inline=True))
+    swarm = swarm_of(experts, method=method, certainty=1.0)
+    ends, _ = told(swarm, swarm.run(questions(60)))
+    assert sum("'e4'" in text and "'twin'" in text for text in ends) == 1
+
+
+def turning_bad(index, when):
+    def answer(task):
+        return answer_of(task, index, 0.9) if int(task.id[1:]) < when else f"Z{task.id}"
+
+    return Expert(f"gpt-{index}", answer, inline=True)
+
+
+def test_each_expert_that_turns_bad_is_named_though_the_names_differ_by_a_number():
+    ends = {0: 200, 1: 350}
+    swarm = swarm_of([turning_bad(n, ends.get(n, 9999)) for n in range(5)], target_cost=3.0)
+    feedback = lambda task, answer: "A" if int(task.id[1:]) % 3 == 0 else None  # noqa: E731
+    _, texts = told(swarm, swarm.run(questions(550), feedback=feedback))
+    bad = [text for text in texts if "has turned bad" in text]
+    assert ["'gpt-0'" in text for text in bad] == [True, False]
+    assert ["'gpt-1'" in text for text in bad] == [False, True]
+
+
+def test_wrong_grades_are_told_by_the_default_method_again_when_they_have_doubled():
+    swarm = swarm_of(crew((0.97,) * 4), target_cost=2.0)
+    ends, texts = told(swarm, swarm.run(questions(60), feedback=lambda task, answer: "D"))
+    counts = [int(text.split()[0]) for text in texts if "wrong keys suspected" in text]
+    assert counts[0] == 3
+    assert len(counts) > 1
+    assert all(later >= 2 * first for first, later in itertools.pairwise(counts))
+    # The report shows the last count alone.
+    assert [int(t.split()[0]) for t in ends if "wrong keys suspected" in t] == counts[-1:]
+    right = swarm_of(crew((0.97,) * 4), target_cost=2.0)
+    ends, _ = told(right, right.run(questions(60), feedback=lambda task, answer: "A"))
+    assert not any("wrong keys" in text for text in ends)
+
+
+def test_what_holds_no_more_is_taken_back_and_told_anew_where_it_comes_back():
+    notices = Warnings()
+    low, one, two = Notice("low", "low 1"), Notice("bad", "x", "a 1"), Notice("bad", "y", "a 2")
+    assert notices.news([low, one]) == ([low, one], [])
+    assert notices.news([Notice("low", "low 2"), one, two]) == ([two], [])
+    assert notices.news([one]) == ([], [low, two])
+    assert notices.news([one, low]) == ([low], [])
+    three, seven = Notice("n", "3", count=3), Notice("n", "7", count=7)
+    assert notices.news([one, low, three])[0] == [three]
+    assert notices.news([one, low, Notice("n", "5", count=5)]) == ([], [])
+    assert notices.news([one, low, seven]) == ([seven], [three])
 
 
 def test_warnings_are_not_told_again_by_a_resumed_run(tmp_path):
@@ -322,6 +464,71 @@ def test_a_snapshot_of_the_other_method_is_refused():
     state = plugin_of(method="trust").swarmloom_snapshot()
     with pytest.raises(InputError, match="by method 'trust'; allowed: 'panel'"):
         plugin_of().swarmloom_restore(state)
+
+
+def emptied(state, path):
+    """The state without what stands at a path of keys, or with what is wrong there."""
+    *above, last = path
+    inner = state
+    for key in above:
+        inner = inner[key]
+    del inner[last]
+    return state
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda state: [1],
+        lambda state: {"method": state["method"]},
+        lambda state: emptied(state, ("votes",)),
+        lambda state: emptied(state, ("learned",)),
+        lambda state: {**state, "learned": {}},
+        lambda state: {**state, "votes": [1, 2]},
+        lambda state: {**state, "votes": [[[99], [0], -1, 0.5]]},
+        lambda state: {**state, "certainty": [7]},
+        lambda state: {**state, "certainty": 7},
+        lambda state: {**state, "certainty": [True]},
+        lambda state: {**state, "landscape": {"last": []}},
+    ],
+)
+def test_of_a_damaged_snapshot_nothing_is_taken(method, wrong):
+    swarm = swarm_of(method=method, landscape=True)
+    swarm.run(questions(40), feedback=lambda task, answer: "A")
+    state = swarm.snapshot()["consensus"]
+    plugin = plugin_of(method=method, landscape=True)
+    before = json.dumps([plugin.report(), plugin.certainty])
+    with pytest.raises(InputError, match=r"a snapshot of|a damaged snapshot"):
+        plugin.swarmloom_restore(wrong(copy.deepcopy(state)))
+    assert json.dumps([plugin.report(), plugin.certainty]) == before
+    plugin.swarmloom_restore(state)
+    assert json.dumps([plugin.report(), plugin.certainty]) != before
+
+
+def test_a_refused_snapshot_is_logged_and_counted(caplog):
+    swarm = swarm_of(method="trust")
+    swarm.restore({"consensus": {"method": "panel"}})
+    assert "by method 'panel'; allowed: 'trust'" in caplog.text
+    [record] = [one for one in swarm.host.report() if one.name == "consensus"]
+    assert record.failures == 1
+
+
+def test_the_configured_certainty_stays_unless_another_was_set():
+    configured = plugin_of(method="trust", certainty=0.9)
+    configured.swarmloom_restore(plugin_of(method="trust").swarmloom_snapshot())
+    assert configured.certainty == 0.9
+    for wanted in (0.7, None):
+        changed = plugin_of(method="trust", certainty=0.8)
+        changed.certainty = wanted
+        configured.swarmloom_restore(changed.swarmloom_snapshot())
+        assert configured.certainty == wanted
+
+
+def test_a_certainty_that_is_true_is_refused():
+    with pytest.raises(ValidationError, match="not true or false"):
+        ConsensusConfig(certainty=True)
+    assert ConsensusConfig(certainty="0.9").certainty == 0.9
 
 
 def test_trust_can_be_read_while_it_learns():

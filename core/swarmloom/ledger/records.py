@@ -95,7 +95,7 @@ class RunView:
     mixtures : tuple of Event
         Changes of the mixture.
     warnings : tuple of Event
-        What plugins warned of, once each.
+        What plugins warned of, once each, and have not taken back since.
     notices : tuple of Event
         Events of the kinds that plugins emit: those of landscapes, and third parties' own.
     """
@@ -162,7 +162,7 @@ def view_of(record: RunRecord, events: Iterable[Event]) -> RunView:
         seconds=_seconds(ordered),
         plugins=tuple(e for e in ordered if e.kind in _PLUGIN_KINDS),
         mixtures=_only(ordered, EventKind.MIXTURE_CHANGED),
-        warnings=_only(ordered, EventKind.WARNING),
+        warnings=_standing_warnings(ordered),
         notices=tuple(e for e in ordered if e.kind not in _KERNEL_KINDS),
     )
 
@@ -196,9 +196,24 @@ def warning_texts(events: Iterable[Event]) -> list[str]:
     Parameters
     ----------
     events : iterable of Event
-        Of the kind ``warning``.
+        Of the kind ``warning``; where there are some of the kind ``warning_over``, what they take
+        back is left out.
     """
-    return [f"{e.data.get('plugin', '')}: {e.data.get('message', '')}" for e in events]
+    return [": ".join(_warning_key(event)) for event in _standing_warnings(events)]
+
+
+def _standing_warnings(events: Iterable[Event]) -> tuple[Event, ...]:
+    standing: list[Event] = []
+    for event in events:
+        if event.kind == EventKind.WARNING:
+            standing.append(event)
+        elif event.kind == EventKind.WARNING_OVER:
+            standing = [one for one in standing if _warning_key(one) != _warning_key(event)]
+    return tuple(standing)
+
+
+def _warning_key(event: Event) -> tuple[str, str]:
+    return str(event.data.get("plugin", "")), str(event.data.get("message", ""))
 
 
 def _only(events: Iterable[Event], kind: EventKind) -> tuple[Event, ...]:
