@@ -15,10 +15,9 @@ from swarmloom_protocols.consensus.chaos.lyapunov import kaplan_yorke, lyapunov_
 from swarmloom_protocols.consensus.chaos.lyapunov_scan import lyapunov_scan
 from swarmloom_protocols.consensus.chaos.recurrence import RecurrenceSettings, recurrence
 from swarmloom_protocols.consensus.dynamics.basins import find_basins, grid_of_starts
-from swarmloom_protocols.consensus.dynamics.critical_points import critical_points
 from swarmloom_protocols.consensus.dynamics.early_warning import early_warning
 from swarmloom_protocols.consensus.dynamics.periods import cycle_length, flow_period
-from swarmloom_protocols.consensus.dynamics.potential import gaussian_wells, potential_of
+from swarmloom_protocols.consensus.dynamics.potential import gaussian_wells
 from swarmloom_protocols.consensus.dynamics.spectra import spectral_slope
 from swarmloom_protocols.consensus.dynamics.trajectories import describe_trajectory
 from swarmloom_protocols.consensus.dynamics.zero_one_test import zero_one_test
@@ -69,12 +68,6 @@ def test_no_generator_is_refused_even_where_none_is_needed():
     with pytest.raises(InputError, match="rng"):
         zero_one_test(np.ones(300), rng=None)
     assert zero_one_test(np.ones(300), rng=RNG) == 0.0
-
-
-def test_a_field_of_no_numbers_has_no_critical_points_to_look_for():
-    nowhere = potential_of(lambda x: np.full(len(x), np.nan), 2)
-    with pytest.raises(InputError, match="finite at no start"):
-        critical_points(nowhere, [-1, -1], [1, 1])
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,14 @@ def test_a_slope_has_no_critical_point():
     assert critical_points(potential_of(lambda x: x[:, 0] + x[:, 1], 2), [-1, -1], [1, 1]) == ()
 
 
-def test_a_field_that_is_not_a_number_has_none():
+def test_a_field_that_is_not_a_number_is_refused():
     field = potential_of(lambda x: np.full(len(x), np.nan), 1)
-    assert critical_points(field, [-1.0], [1.0]) == ()
+    with pytest.raises(InputError, match="finite at no start"):
+        critical_points(field, [-1.0], [1.0])
+    # Where a part of the box has a field, that part is searched.
+    half = potential_of(lambda x: np.where(x[:, 0] > -0.5, (x[:, 0] - 0.3) ** 2, np.nan), 1)
+    (lowest,) = critical_points(half, [-1.0], [1.0], flatness=1e-3)
+    np.testing.assert_allclose(lowest.position, [0.3], atol=1e-6)
 
 
 def test_a_monkey_saddle_is_flat_by_its_curvatures():
