@@ -156,11 +156,19 @@ class ShareCounts:
         _against_key(codes, weights, key, tallies(codes, weights), self.graded)
         self.graded_items += len(codes)
 
-    def fit(self, n_voices: int) -> Calibration:
-        """Fit the map for a crew of so many voices; with no items it is the prior's."""
+    def fit(self, n_voices: int, *, unseen: float = UNSEEN_INTERCEPT) -> Calibration:
+        """Fit the map for a crew.
+
+        Parameters
+        ----------
+        n_voices : int
+            Voices of the crew.
+        unseen : float, optional
+            Intercept of the prior where there are no items; it goes to 0 up to 20 items.
+        """
         scale = min(1.0, UNLABELLED_ITEMS / self.items) if self.graded_items and self.items else 1.0
         seen = evidence_items(n_voices, self.items, self.graded_items)
-        intercept = UNSEEN_INTERCEPT * (1.0 - min(1.0, seen / ENOUGH_ITEMS))
+        intercept = unseen * (1.0 - min(1.0, seen / ENOUGH_ITEMS))
         return _fitted(self.graded + scale * _credited(self.unlabelled, n_voices), intercept)
 
 

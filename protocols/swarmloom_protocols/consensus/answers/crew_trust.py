@@ -143,8 +143,13 @@ class CrewTrust:
 
     @property
     def calibration(self) -> Calibration:
-        """The map from shares of trust to probabilities, for a `Stopper`."""
-        return self._shares.fit(len(self._counts.rates))
+        """The map from shares of trust to probabilities, for a `Stopper`.
+
+        Of a new crew it is the plain `Calibration`, so that thresholds mean the same share of the
+        trust for every crew; `warnings` says that such certainty is the prior's. `agree`, whose
+        confidence is read as a probability, starts lower.
+        """
+        return self._shares.fit(len(self._counts.rates), unseen=0.0)
 
     def warnings(self) -> tuple[str, ...]:
         """Say what this trust does not hold against, a sentence each."""

@@ -13,7 +13,7 @@ from swarmloom.errors import InputError, MemoryLimitError
 from swarmloom_protocols.checks import generator
 from swarmloom_protocols.consensus.crowd.dawid_skene import dawid_skene, hierarchical_dawid_skene
 from swarmloom_protocols.consensus.crowd.ebcc import ebcc
-from swarmloom_protocols.consensus.crowd.fits import Fit
+from swarmloom_protocols.consensus.crowd.fits import Fit, vote_shares
 from swarmloom_protocols.consensus.crowd.glad import glad
 from swarmloom_protocols.consensus.crowd.one_coin import log_odds, majority, one_coin
 from swarmloom_protocols.consensus.crowd.result import CrowdResult, crowd_result
@@ -44,6 +44,10 @@ METHODS: dict[str, Callable[[CrowdVotes], Fit]] = {
 
 # Methods that are averaged.
 MEMBERS = 4
+# A truth is lost if a method finds fewer items of it than this share of its share of the votes;
+# labels with less than this share of an even share of the votes may be as rare as they like.
+LOST_SHARE = 0.15
+NAMED_SHARE = 0.4
 
 
 def crowd(
@@ -69,8 +73,8 @@ def crowd(
         Labels there are; one more than the largest used by default.
     method : str, optional
         "majority", "log_odds", "one_coin", "glad", "dawid_skene", "hierarchical", "ebcc" are the
-        functions of these names; "average" (which "auto" is) is the mean of the posteriors of
-        "ebcc", "hierarchical", "one_coin" and "majority".
+        functions of these names; "average" (which "auto" is) is `average`: the mean of the
+        posteriors of "ebcc", "hierarchical", "one_coin" and "majority".
     gold : array-like of int, shape (items,), optional
         Known truths, −1 where unknown. Every method takes them as certain.
     history : array-like of float, optional
@@ -107,7 +111,8 @@ def average(votes: CrowdVotes, *, rng: np.random.Generator) -> Fit:
     """Return the mean of the posteriors of four methods that fail on different crowds.
 
     "ebcc" sees correlated errors, "hierarchical" biased workers, "one_coin" has few parameters to
-    get wrong, and "majority" none.
+    get wrong, and "majority" none. A method that loses a truth, finding next to no item of a label
+    that many votes give, is left out, and "dawid_skene" speaks in its place.
 
     Parameters
     ----------
@@ -121,16 +126,43 @@ def average(votes: CrowdVotes, *, rng: np.random.Generator) -> Fit:
     Fit
         It climbs nothing; the confusion matrices are the hierarchical ones.
     """
-    fits = [one_coin(votes), majority(votes)]
+    fits = [majority(votes), one_coin(votes)]
     with suppress(MemoryLimitError):
         fits.append(hierarchical_dawid_skene(votes))
         fits.append(ebcc(votes, rng=rng))
+    missing = MEMBERS - len(fits)
+    sound = [fit for fit in fits if not _loses_a_truth(votes, fit)]
+    lost = len(fits) - len(sound)
+    if lost:
+        with suppress(MemoryLimitError):
+            other = dawid_skene(votes)
+            sound += [] if _loses_a_truth(votes, other) else [other]
     return Fit(
-        posterior=np.mean([fit.posterior for fit in fits], axis=0),
-        confusion=next((fit.confusion for fit in fits if fit.confusion is not None), None),
-        iterations=max(fit.iterations for fit in fits),
-        converged=all(fit.converged for fit in fits),
-        warnings=_left_out(votes, MEMBERS - len(fits)),
+        posterior=np.mean([fit.posterior for fit in sound], axis=0),
+        confusion=next((fit.confusion for fit in sound if fit.confusion is not None), None),
+        iterations=max(fit.iterations for fit in sound),
+        converged=all(fit.converged for fit in sound),
+        warnings=(*_left_out(votes, missing), *_lost(lost)),
+    )
+
+
+def _loses_a_truth(votes: CrowdVotes, fit: Fit) -> bool:
+    """Tell whether a method takes next to no item for what many votes say.
+
+    Workers who always give one label agree with each other; a method that believes them takes
+    that label for the truth of all items, and everybody else for worse than chance.
+    """
+    voted = vote_shares(votes).sum(0)
+    named = voted > NAMED_SHARE * votes.n_items / votes.n_labels
+    return bool((fit.posterior.sum(0) < LOST_SHARE * voted)[named].any())
+
+
+def _lost(count: int) -> tuple[str, ...]:
+    if count == 0:
+        return ()
+    return (
+        f"{count} of {MEMBERS} methods left out: they find next to no item of a label that many"
+        " votes give; workers who always give one label do that",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.crowd.fits import Fit
@@ -21,6 +22,10 @@ IntArray = NDArray[np.int64]
 TIE = 1e-9
 # Votes below which a low accuracy may be chance.
 ENOUGH_VOTES = 5
+# Of a worker's votes, the share of one label, and the chance of that for one who votes as all do,
+# from which the worker is taken to press one key.
+ONE_LABEL = 0.95
+SELDOM = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +140,22 @@ def _warnings(votes: CrowdVotes, accuracy: FloatArray) -> list[str]:
     if worse.any():
         named = ", ".join(map(str, np.flatnonzero(worse)[:10]))
         said.append(f"{np.count_nonzero(worse)} workers are worse than chance: {named}")
+    lazy = _one_label_workers(votes)
+    if lazy.size:
+        named = ", ".join(map(str, lazy[:10]))
+        said.append(f"{lazy.size} workers give one label whatever the item: {named}")
     return said
+
+
+def _one_label_workers(votes: CrowdVotes) -> IntArray:
+    """Return who gives one label nearly always, seldom as that would be for the others' votes."""
+    flat = np.bincount(
+        votes.workers * votes.n_labels + votes.labels, minlength=votes.n_workers * votes.n_labels
+    )
+    counts = flat.reshape(votes.n_workers, votes.n_labels)
+    cast, most = counts.sum(1), counts.max(1, initial=0)
+    pressed = (cast > 0) & (most >= ONE_LABEL * cast)
+    # A pseudo-vote for each label, for labels that the others give hardly ever.
+    others = counts[~pressed].sum(0) + 1.0
+    usual = (others / others.sum())[counts.argmax(1)]
+    return np.flatnonzero(pressed & (binom.sf(most - 1, cast, usual) < SELDOM))
