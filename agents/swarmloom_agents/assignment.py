@@ -7,6 +7,7 @@ distribution whose posterior follows the successes and failures of that agent on
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,7 +24,7 @@ from swarmloom.types import Outcome, Proposal, Round
 if TYPE_CHECKING:
     from swarmloom.swarm import Swarm
 
-__all__ = ["CrewAIProtocol", "CrewConfig"]
+__all__ = ["CrewAIProtocol", "CrewConfig", "unknown_names"]
 
 # Pseudo-successes of the prior: one failure then costs nearly all of a strong prior.
 _PRIOR_SUCCESSES = 2.0
@@ -90,6 +91,33 @@ class CrewConfig(ProtocolConfig):
         allow_inf_nan=False,
         description="Days after which an entry of `memory` that nobody recalls is worth half.",
     )
+
+
+def unknown_names(config: CrewConfig, names: Sequence[str | None]) -> list[str]:
+    """Say which names in `alone` no task has: what that task does would be done several times.
+
+    Parameters
+    ----------
+    config : CrewConfig
+    names : sequence of str or None
+        Of the crew's tasks.
+
+    Returns
+    -------
+    list of str
+        A sentence each, with the name that was probably meant.
+    """
+    known = [name for name in names if name]
+    return [
+        f"alone names {unknown!r}, but no task of the crew has that name{_near(unknown, known)}"
+        for unknown in sorted(set(config.alone) - set(known))
+    ]
+
+
+def _near(name: str, known: list[str]) -> str:
+    if nearest := difflib.get_close_matches(name, known, n=1):
+        return f"; did you mean {nearest[0]!r}?"
+    return f"; they are {', '.join(map(repr, known))}" if known else "; none has a name"
 
 
 class CrewAIProtocol:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from swarmloom.run import Run, RunResult
 from swarmloom.swarm import Swarm
 from swarmloom.types import Event, Expert, Outcome
 from swarmloom.types import Task as SwarmTask
-from swarmloom_agents.assignment import CrewConfig
+from swarmloom_agents.assignment import CrewConfig, unknown_names
 from swarmloom_agents.crew_call import (
     CrewCall,
     CrewPayload,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from swarmloom_agents.memory import TrailMemory
 
 __all__ = ["CrewSession", "coordinate"]
+
+_logger = logging.getLogger("swarmloom.crewai")
 
 _TOPIC_LENGTH = 60
 _SECONDS_A_DAY = 86400.0
@@ -124,6 +127,7 @@ class CrewSession:
         attachment = self._attach(self._crew)
         self._swarm.adopt(self._expert(name, a) for name, a in attachment.team.agents.items())
         self.run = self._swarm.open_run(on_event=self._hear, job=self._job, resume=self._resume)
+        self._warn_of_names()
         register_hook(InterceptionPoint.EXECUTION_START, self._on_start)
         register_hook(InterceptionPoint.EXECUTION_END, self._on_end)
         return self
@@ -136,6 +140,11 @@ class CrewSession:
         if self.memory is not None:
             self.memory.close()
         self.result = self.run.close("finished" if kind is None else "interrupted")
+
+    def _warn_of_names(self) -> None:
+        for text in unknown_names(self.config, [task.name for task in self._crew.tasks]):
+            _logger.warning("crewai: %s", text)
+            self.run.emit(EventKind.WARNING, {"plugin": "crewai", "message": text})
 
     # -- experts --------------------------------------------------------------------------------
 

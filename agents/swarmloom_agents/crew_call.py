@@ -24,6 +24,9 @@ from swarmloom_agents.work import working_on
 
 __all__ = ["CrewCall", "CrewPayload", "CrewTeam", "deliver", "deliver_later", "own_tools"]
 
+# Characters of an answer that an error quotes.
+_SHOWN = 80
+
 
 @dataclass(slots=True)
 class CrewTeam:
@@ -168,6 +171,12 @@ class CrewCall:
         if not outcome.ballots:
             return NoExpertError(f"no agent may take task {name!r}: {reason or 'none is able'}")
         names = list(self.team.agents)
+        if given := [b for b in outcome.ballots if b.succeeded]:
+            said = "; ".join(f"{names[b.expert]}: {_short(str(b.answer))}" for b in given)
+            return ExpertError(
+                f"task {name!r} has no verdict: none of its {len(given)} answers is taken for one, "
+                f"which is the setting `equivalence` of the consensus protocol ({said})"
+            )
         failures = "; ".join(f"{names[b.expert]}: {b.error}" for b in outcome.ballots if b.error)
         return ExpertError(f"task {name!r} failed with every agent asked: {failures}")
 
@@ -188,6 +197,11 @@ class CrewCall:
             agent=self.task.agent.role,
             output_format=self.task._get_output_format(),
         )
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

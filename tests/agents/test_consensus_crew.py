@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import pytest
 
 from swarmloom import Ledger, Settings, Swarm
+from swarmloom.errors import ExpertError
+from swarmloom.events import EventKind
+from swarmloom_agents import coordinate
 from swarmloom_agents.seams import BaseTool, Crew
 
 METHODS = ("panel", "trust")
@@ -99,6 +105,54 @@ def test_an_agent_with_tools_makes_every_task_one_that_may_act(agent, crew_task,
     assert asked(session) == [3]
 
 
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ("send teh mail", "'send teh mail', but no task of the crew has that name; did you mean "),
+        ("zzz", "they are 'send the mail', 'ask'"),
+    ],
+)
+def test_a_name_that_no_task_has_is_warned_of(agent, crew_task, swarm_with, caplog, named, says):
+    agents = saying(agent, "Lyon", "Paris")
+    tasks = [crew_task("send the mail", agents[0]), crew_task("ask", agents[0])]
+    told = []
+    swarm = swarm_with(answers=2, alone=[named, "ask"])
+    with coordinate(swarm, Crew(agents=agents, tasks=tasks), on_event=told.append):
+        pass
+    [warning] = [event.data["message"] for event in told if event.kind == EventKind.WARNING]
+    assert says in warning
+    assert caplog.text.count(says) == 1
+    assert "'ask', but" not in caplog.text
+
+
+def no_answers(answers):
+    return [-1] * len(answers)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_equivalence_that_takes_no_answer_for_one_is_named(
+    agent, crew_task, swarm_with, monkeypatch, method
+):
+    module = types.ModuleType("users_equivalence")
+    module.no_answers = no_answers
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    agents = saying(agent, "Lyon", "Paris", "Paris")
+    crew = Crew(agents=agents, tasks=[crew_task("town", agents[0])])
+    consensus = {"method": method, "equivalence": "users_equivalence:no_answers"}
+    with (
+        swarm_with(consensus, answers=3).coordinating(crew),
+        pytest.raises(ExpertError, match=r"none of its \d answers is taken for one.*equivalence"),
+    ):
+        crew.kickoff()
+
+
+def test_even_at_certainty_1_the_best_answer_is_taken(agent, crew_task, swarm_with):
+    agents = saying(agent, "Lyon", "Paris", "Paris")
+    crew = Crew(agents=agents, tasks=[crew_task("town", agents[0])])
+    with swarm_with({"method": "trust", "certainty": 1.0}, answers=3).coordinating(crew):
+        assert crew.kickoff().raw == "Paris"
+
+
 def test_answers_in_other_words_come_back_as_one_agent_said_them(agent, crew_task, swarm_with):
     agents = saying(agent, "Lyon", "paris", "Paris", "Paris!")
     crew = Crew(agents=agents, tasks=[crew_task("town", agents[0])])
@@ -111,8 +165,6 @@ def test_a_resumed_crew_takes_its_recorded_verdicts(agent, crew_task, swarm_with
     def crew():
         agents = saying(agent, "Lyon", "Paris", "Paris", "Paris")
         return Crew(agents=agents, tasks=[crew_task(f"town {n}", agents[0]) for n in range(2)])
-
-    from swarmloom_agents import coordinate
 
     consensus = {"method": "trust", "certainty": 1.0}
     with Ledger(tmp_path / "runs.sqlite") as ledger:
