@@ -61,16 +61,30 @@ def cosines(rng, n):
     return cosine_similarity(rng.standard_normal((n, 16)), rng.standard_normal((n, 16)))
 
 
+def blocks(rng, n):
+    alike = rng.integers(0, 10, (n, 1)) == rng.integers(0, 10, (1, n))
+    return alike + 0.01 * rng.random((n, n))
+
+
 VALUES = {
     "uniform": lambda rng, n: rng.random((n, n)),
     "distances": distances,
+    "distances on a line": lambda rng, n: -np.abs(rng.random((n, 1)) - rng.random((1, n))),
+    "|i - j|": lambda rng, n: np.abs(np.arange(n)[:, None] - np.arange(float(n))),
+    "blocks": blocks,
     "products": lambda rng, n: rng.random((n, 1)) * rng.random((1, n)),
+    "i * j": lambda rng, n: np.arange(n)[:, None] * np.arange(float(n)),
+    "-i * j": lambda rng, n: -np.arange(n)[:, None] * np.arange(float(n)),
     "correlated": lambda rng, n: rng.random((n, 1)) + rng.random((1, n)) + 0.3 * rng.random((n, n)),
+    "whole to 3": lambda rng, n: rng.integers(0, 3, (n, n)).astype(float),
     "whole to 10": lambda rng, n: rng.integers(0, 10, (n, n)).astype(float),
     "whole to 1000": lambda rng, n: rng.integers(0, 1000, (n, n)).astype(float),
     "sparse": sparse_values,
     "cosines": cosines,
     "log-normal": lambda rng, n: rng.lognormal(0.0, 2.0, (n, n)),
+    "Cauchy": lambda rng, n: rng.standard_cauchy((n, n)),
+    "Pareto": lambda rng, n: rng.pareto(1.0, (n, n)),
+    "beta(0.1, 0.1)": lambda rng, n: rng.beta(0.1, 0.1, (n, n)),
 }
 
 

@@ -41,7 +41,7 @@ FIRST = 1.0 / 2000.0
 # The same where small steps have failed already.
 WAR = 1.0 / 16.0
 # That of the opening as a share of the range of the values' inner 80 %, of a sample of so many.
-OPENING = 1.0 / 20_000.0
+OPENING = 1.0 / 5000.0
 SAMPLE = 4096
 # Pairs from which "auto" takes a GPU. A guess: it has not been measured.
 WORTH_A_GPU = 1 << 26
