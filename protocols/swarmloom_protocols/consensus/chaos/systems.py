@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
+from swarmloom.kernel_cache import fingerprint
 from swarmloom_protocols.checks import between, positive, whole
 from swarmloom_protocols.consensus.chaos.arrays import real_array
 
@@ -150,13 +151,7 @@ class System:
     def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not self.compiled:
             return function
-        rule: Any = self.rule
-        compiled: Callable[..., Any]
-        if self.shipped:
-            owner = f"{rule.__module__.rpartition('.')[2]}_{rule.__qualname__}"
-            compiled = kernel(_renamed(function, owner))
-        else:
-            compiled = _in_memory(function)
+        compiled: Callable[..., Any] = _on_disk(function) if self.shipped else _in_memory(function)
         return compiled
 
     @property
@@ -177,17 +172,24 @@ def copy_state(source: FloatArray, target: FloatArray) -> None:
         target[i] = source[i]
 
 
+def _on_disk(function: Callable[..., Any]) -> Any:
+    if not isinstance(function, types.FunctionType):
+        return kernel(function)
+    # The same name in every process, for this code and for what it reaches.
+    return kernel(_renamed(function, fingerprint(function)[:16]))
+
+
 def _in_memory(function: Callable[..., Any]) -> Any:
     numba: Any = importlib.import_module("numba")
     named = _renamed(function, uuid.uuid4().hex)
     return numba.njit(named, nogil=True, error_model="numpy")
 
 
-def _renamed(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
-    """Return a copy of a function whose qualified name says for what it is compiled.
+def _renamed(function: Callable[..., Any], suffix: str) -> Callable[..., Any]:
+    """Return a copy of a function whose qualified name no other loop has.
 
     Numba tells machine code apart by module, qualified name and a number that counts from 1 in each
-    process. Loops that were made for two systems share the first two, and where one is read from
+    process. Loops that one maker writes for two systems share the first two, and where one is read from
     disk it can bring the number of the other; the linker then takes one for both.
     """
     if not isinstance(function, types.FunctionType):
@@ -195,7 +197,7 @@ def _renamed(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
     parts = function.__globals__, function.__name__, function.__defaults__, function.__closure__
     copy = types.FunctionType(function.__code__, *parts)
     copy.__kwdefaults__, copy.__module__ = function.__kwdefaults__, function.__module__
-    copy.__qualname__ = f"{function.__qualname__}_for_{owner.replace('.', '_')}"
+    copy.__qualname__ = f"{function.__qualname__}_{suffix}"
     return copy
 
 

@@ -10,6 +10,7 @@ import pytest
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.chaos import known_systems as known
 from swarmloom_protocols.consensus.chaos.systems import trajectory, user_system
+from swarmloom_protocols.consensus.dynamics.integrators import _Loop
 
 SYSTEMS = [
     known.logistic(3.7),
@@ -189,6 +190,11 @@ def test_loops_of_different_systems_never_share_a_name():
         for r in (0.5, 0.9)
     ]
     systems = [known.henon(), known.lorenz(), known.rossler(), known.logistic(), *mine]
-    names = {system.stepper.py_func.__qualname__ for system in systems}
-    assert len(names) == len(systems)
+    loops = [system.stepper for system in systems]
+    # One maker, told to write two different loops over one system.
+    loops += [known.double_well().specialise(_Loop(method)) for method in ("", "StormerVerlet")]
+    names = {loop.py_func.__qualname__ for loop in loops}
+    assert len(names) == len(loops)
+    again = replace(known.henon(), _kernels={}).stepper.py_func.__qualname__
+    assert again == known.henon(1.2).stepper.py_func.__qualname__
     assert turned.__qualname__.endswith("turned")
