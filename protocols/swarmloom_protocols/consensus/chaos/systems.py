@@ -189,8 +189,8 @@ def _renamed(function: Callable[..., Any], suffix: str) -> Callable[..., Any]:
     """Return a copy of a function whose qualified name no other loop has.
 
     Numba tells machine code apart by module, qualified name and a number that counts from 1 in each
-    process. Loops that one maker writes for two systems share the first two, and where one is read from
-    disk it can bring the number of the other; the linker then takes one for both.
+    process. Loops that one maker writes for two systems share the first two, and where one is read
+    from disk it can bring the number of the other; the linker then takes one for both.
     """
     if not isinstance(function, types.FunctionType):
         return function
