@@ -43,7 +43,7 @@ class ConsensusConfig(ProtocolConfig):
         ge=0,
         le=1,
         description="Posterior of the best answer at which a task is done, as far as `max_answers` "
-        "and the budget allow; unset: when another answer is not worth its price (panel), or can "
+        "and the budget allow, and of no effect in surveys (trust); unset: when another answer is not worth its price (panel), or can "
         "hardly change the verdict (trust).",
     )
     target_cost: float | None = Field(
@@ -52,7 +52,9 @@ class ConsensusConfig(ProtocolConfig):
         description="Mean cost of a task that the panel steers to, audits included, in the unit of "
         "the experts' prices; unset: the price of the two cheapest experts together.",
     )
-    max_answers: int = Field(8, ge=1, description="Answers bought for one task at most.")
+    max_answers: int = Field(
+        8, ge=1, description="Answers bought for one task at most, in surveys too (trust)."
+    )
     equivalence: str = Field(
         "exact",
         pattern=r"^(exact|normalised|numbers|[\w.]+:[\w.]+)$",
