@@ -203,6 +203,7 @@ def test_floats_are_read_back(value):
 def test_numbers_are_the_same_within_the_tolerance():
     assert numbers()(["3", "3.0", "3.000", "three", "Three", "3.1"]).tolist() == [0, 0, 0, 1, 1, 2]
     assert numbers(0.02)(["100", "101.9", "98.1", "103", "0", "-0"]).tolist() == [0, 0, 0, 1, 2, 2]
+    assert numbers(0.5)(["1", "2"]).tolist() == [0, 0]
     assert numbers(last=True)(["It is 7.", "x = 7", "7"]).tolist() == [0, 0, 0]
 
 

@@ -61,10 +61,10 @@ class Decision:
     answers : ndarray of int64, shape (items,)
         The code of the verdict in the coding of the votes; −1 where nobody answered.
     posterior : tuple of ndarray of float64
-        For each item, the probability of each distinct answer of the voices, in the order in which
-        the agents gave them first; what is missing to 1 is "none of them". An answer that is
-        outvoted within every group that has it is no voice's: it has a probability of 0 before
-        one that a voice gives, and no entry after the last.
+        For each item, the probability of each distinct answer, in the order in which the agents
+        gave them first; what is missing to 1 is "none of them". With groups, it ends with the last
+        answer that is a group's voice; one before it that is outvoted within every group that
+        gives it counts as an answer of weight 0.
     weights : ndarray of float64, shape (agents,)
         Trust of each agent: of its group, which votes once. The groups' weights sum to 1.
     confidence : ndarray of float64, shape (items,)

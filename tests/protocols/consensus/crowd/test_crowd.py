@@ -248,6 +248,12 @@ def test_history_outvotes_a_majority(method):
     np.testing.assert_array_equal(again.answers, np.arange(20) % 2)
 
 
+def test_a_history_of_truth_and_label_is_not_one_of_label_and_truth():
+    history = np.array([[[6.0, 4.0], [1.0, 9.0]]])
+    votes = votes_module.crowd_votes([0], [0], [1], history=history)
+    np.testing.assert_array_equal(votes.past_confusion()[0, 1], [4.0, 9.0])
+
+
 def test_gold_teaches_whom_to_trust():
     """Colluders are the majority; the truth of ten items gives them away on the others."""
     rng = np.random.default_rng(7)
