@@ -93,10 +93,17 @@ class Consensus:
 
     @hookimpl
     def swarmloom_plan_memory(self, plan: MemoryPlan, experts: int) -> None:
-        """Plan the rates over all topics and, as learned and as explored, of the first."""
-        classes = PanelSettings.classes if self._config.method == "panel" else experts
+        """Plan the rates over all topics and, as learned and as explored, of the first.
+
+        The watch for experts that turn bad keeps their logarithms and three more a class.
+        """
+        panel = self._config.method == "panel"
+        classes = PanelSettings.classes if panel else experts
         plan.add(Region.OPINION, "consensus rates", (3, experts, classes, _ANSWER_KINDS), "float64")
-        plan.add(Region.OPINION, "consensus experts", (8, experts), "float64")
+        plan.add(Region.OPINION, "consensus experts", (14, experts), "float64")
+        if panel:
+            watched = (_ANSWER_KINDS + 3, experts, classes)
+            plan.add(Region.OPINION, "consensus watch", watched, "float64")
 
     @hookimpl
     def swarmloom_initialize(self, swarm: Swarm) -> None:

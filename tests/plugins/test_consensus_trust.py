@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,16 @@ def test_a_survey_that_was_cut_short_teaches_nothing(cut, teaches):
     trust = [[row["trust"] for row in p.report()["experts"].values()] for p in (one, other)]
     # Where failures ended it, those asked were drawn by lot all the same.
     assert (trust[0] != trust[1]) == teaches
+
+
+def test_who_lacks_the_skill_is_not_waited_for():
+    able = [replace(expert, skills=frozenset({"law"})) for expert in crew((0.9, 0.9, 0.9, 0.2))]
+    cook = Expert("cook", lambda task: "Z", skills=frozenset({"food"}), inline=True)
+    swarm = swarm_of([*able, cook], method="trust")
+    swarm.run([Task(f"t{n}", options=4, demands=frozenset({"law"})) for n in range(60)])
+    trust = json.loads(swarm.tools()["show_trust"](swarm))["experts"]
+    assert trust["e3"]["trust"] < 0.5 * trust["e0"]["trust"]
+    assert trust["cook"]["calls"] == 0
 
 
 def test_an_expert_that_is_dead_does_not_keep_the_others_from_being_known():
