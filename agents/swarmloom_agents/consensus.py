@@ -74,9 +74,9 @@ def consensus_guardrail(
         Answers to one task at most, the task's own among them; by default all agents may answer.
         Of 1, nothing is certain.
     warm_up : int
-        Tasks, the first ones, on which all agents are asked, to learn whom to trust, and each
-        tenth one after them. Trust is learned from tasks on which all were asked alone: with 0
-        from those that the crew cannot agree on.
+        Tasks, the first ones, on which an agent of each model is asked, to learn whom to trust, and
+        each tenth one after them. Trust is learned from tasks on which all models were asked alone:
+        with 0 from those that the crew cannot agree on.
     undecided : {"refuse", "accept"}
         Where nothing is certain in the end: refuse the output with a message that says how the
         crew is split, so that CrewAI has the task done again; or accept the best answer.
@@ -374,7 +374,7 @@ class ConsensusGuardrail:
         left = [
             row
             for row in (*others[turn:], *others[:turn])
-            if row not in codes and (so_far.all_asked or author.groups[row] not in spoken)
+            if row not in codes and author.groups[row] not in spoken
         ]
         # The first of those who are trusted most.
         return max(left, key=lambda row: weights[row], default=-1)
