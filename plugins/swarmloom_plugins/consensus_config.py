@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from swarmloom.errors import ConfigurationError
+from swarmloom.errors import ConfigurationError, InputError
 from swarmloom.protocol import ProtocolConfig
 from swarmloom_protocols.consensus.panel import PanelSettings
 
-__all__ = ["ConsensusConfig", "Sameness", "sameness_of"]
+if TYPE_CHECKING:
+    from swarmloom_protocols.consensus.equivalences import Sameness
+
+__all__ = ["ConsensusConfig", "sameness_of"]
 
 _PLACE = "plugins.config.consensus"
-_TRIAL = ("42", "forty-two", "42.")
-
-Sameness = Callable[[Sequence[str]], Any]
-"""Gives each answer the number of its class, shape (answers,)."""
 
 
 def _not_bool(value: object) -> object:
@@ -43,8 +40,8 @@ class ConsensusConfig(ProtocolConfig):
         ge=0,
         le=1,
         description="Posterior of the best answer at which a task is done, as far as `max_answers` "
-        "and the budget allow, and of no effect in surveys (trust); unset: when another answer is not worth its price (panel), or can "
-        "hardly change the verdict (trust).",
+        "and the budget allow, and of no effect in surveys (trust); unset: when another answer is "
+        "not worth its price (panel), or can hardly change the verdict (trust).",
     )
     target_cost: float | None = Field(
         None,
@@ -106,48 +103,9 @@ def sameness_of(config: ConsensusConfig) -> Sameness | None:
     ConfigurationError
         If a named function cannot be imported, fails, or gives no number for each answer.
     """
-    if config.equivalence == "exact":
-        return None
-    if config.equivalence in ("normalised", "numbers"):
-        from swarmloom_protocols.consensus.free_text import normalised, numbers
+    from swarmloom_protocols.consensus.equivalences import named_equivalence
 
-        return normalised() if config.equivalence == "normalised" else numbers()
-    found = _imported(config.equivalence)
-    _try(found, config.equivalence)
-    return found
-
-
-def _imported(name: str) -> Sameness:
-    module, _, path = name.partition(":")
     try:
-        found: Any = import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(
-            f"{_PLACE}.equivalence is {name!r}, which cannot be imported: {error}; "
-            "allowed: exact, normalised, numbers, package.module:function"
-        ) from error
-    if not callable(found):
-        raise ConfigurationError(
-            f"{_PLACE}.equivalence is {name!r}, which is {type(found).__name__}; "
-            "allowed: a function"
-        )
-    function: Sameness = found
-    return function
-
-
-def _try(same: Sameness, name: str) -> None:
-    try:
-        classes = [int(number) for number in same(list(_TRIAL))]
-    except Exception as error:
-        raise ConfigurationError(
-            f"{_PLACE}.equivalence is {name!r}, which fails with {list(_TRIAL)}: "
-            f"{type(error).__name__}: {error}; allowed: a function from a list of answers to the "
-            "number of each one's class"
-        ) from error
-    if len(classes) != len(_TRIAL):
-        raise ConfigurationError(
-            f"{_PLACE}.equivalence is {name!r}, which gives {len(classes)} numbers for "
-            f"{len(_TRIAL)} answers; allowed: one each"
-        )
+        return named_equivalence(config.equivalence)
+    except InputError as error:
+        raise ConfigurationError(f"{_PLACE}.{error}") from error
