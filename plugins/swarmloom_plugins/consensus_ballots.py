@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from swarmloom.errors import InputError
 from swarmloom.types import Ballot, Float64Array, IntArray
-from swarmloom_plugins.consensus_config import Sameness
+from swarmloom_protocols.consensus.equivalences import AnswerClasses, Sameness
 from swarmloom_protocols.consensus.panel import EMPTY
 
 __all__ = ["Coder", "Said"]
-
-_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +51,7 @@ class Coder:
     """
 
     def __init__(self, same: Sameness | None = None) -> None:
-        self._same = same
-        # A user's function may ask a model: what it said of the same answers is kept.
-        self._kept: OrderedDict[tuple[str, ...], tuple[int, ...]] = OrderedDict()
+        self._classes = AnswerClasses(same)
 
     def said(self, ballots: Sequence[Ballot]) -> Said:
         """Give the answers of one task numbers.
@@ -72,7 +67,7 @@ class Coder:
         """
         texts = [ballot.answer if ballot.succeeded else None for ballot in ballots]
         counts = Counter(text for text in texts if text is not None)
-        class_of = dict(zip(counts, self._classes(tuple(counts)), strict=True))
+        class_of = dict(zip(counts, self._classes.of(counts), strict=True))
         distinct, wordings = _worded(counts, class_of)
         return Said(
             experts=np.array([ballot.expert for ballot in ballots], dtype=np.int64),
@@ -94,20 +89,11 @@ class Coder:
         said : Said
         """
         known = (*said.distinct, *said.wordings)
-        classes = self._classes((*known, truth))
+        classes = self._classes.of((*known, truth))
         for text, number in zip(known, classes, strict=False):
             if number == classes[-1] != EMPTY:
                 return said.distinct.index(said.wordings.get(text, text))
         return len(said.distinct)
-
-    def _classes(self, texts: tuple[str, ...]) -> tuple[int, ...]:
-        if self._same is None:
-            return _renumbered(texts)
-        if texts not in self._kept:
-            self._kept[texts] = _renumbered(_checked(self._same(list(texts)), len(texts)))
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[texts]
 
 
 def _worded(
@@ -123,19 +109,3 @@ def _worded(
             best[number] = text
     wordings = {t: best[n] for t, n in class_of.items() if n != EMPTY and best[n] != t}
     return tuple(best[number] for number in sorted(best)), wordings
-
-
-def _renumbered(keys: Sequence[object]) -> tuple[int, ...]:
-    numbers: dict[object, int] = {EMPTY: EMPTY}
-    return tuple(numbers.setdefault(key, len(numbers) - 1) for key in keys)
-
-
-def _checked(classes: object, count: int) -> list[int]:
-    given = np.asarray(classes)
-    if given.shape != (count,) or given.dtype.kind not in "iu":
-        raise InputError(
-            f"the equivalence gives {given.dtype} of shape {given.shape} for {count} answers; "
-            f"allowed: {count} whole numbers"
-        )
-    numbers: list[int] = given.tolist()
-    return numbers

@@ -169,6 +169,13 @@ def test_an_author_of_the_crews_only_model_is_no_second_voice(agent):
     assert not verdicts[0].certain
 
 
+def test_a_model_can_catch_up_by_one_voice_only(agent):
+    agents = [*saying(agent, "Paris", "Paris"), *clones(agent, "Lyon", "Lyon", "Lyon", "Lyon")]
+    guardrail, verdicts = heard(agents, certainty=None)
+    assert guardrail(output_of("Paris")) == (True, "Paris")
+    assert len(verdicts[0].ballots) == 2
+
+
 @pytest.mark.parametrize("certainty", [None, 0.0, 0.3])
 def test_a_tie_is_never_certain(agent, certainty):
     guardrail, verdicts = heard(saying(agent, "Paris", "Lyon"), certainty=certainty)

@@ -276,7 +276,7 @@ def test_a_function_may_say_which_answers_are_the_same():
     [
         ("nowhere:nothing", "cannot be imported"),
         (f"{__name__}:METHODS", "is tuple; allowed: a function"),
-        (f"{__name__}:wrong_shape", "gives 1 numbers for 3 answers"),
+        (f"{__name__}:wrong_shape", r"shape \(1,\) for 3 answers; allowed: 3 whole"),
         ("json:loads", "which fails with"),
     ],
 )

@@ -74,13 +74,17 @@ def _imported(name: str) -> Sameness:
 
 def _try(same: Sameness, name: str) -> None:
     try:
-        _checked(same(list(_TRIAL)), len(_TRIAL))
+        classes = same(list(_TRIAL))
     except Exception as error:  # A user's function may raise anything.
         raise InputError(
             f"equivalence is {name!r}, which fails with {list(_TRIAL)}: "
             f"{type(error).__name__}: {error}; allowed: a function from a list of answers to the "
             "number of each one's class"
         ) from error
+    try:
+        _checked(classes, len(_TRIAL))
+    except InputError as error:
+        raise InputError(f"equivalence is {name!r}: {error}") from error
 
 
 class AnswerClasses:
