@@ -169,6 +169,8 @@ class ConsensusGuardrail:
             raise InputError("agents is empty; allowed: one agent or more to ask")
         if undecided not in ("refuse", "accept"):
             raise InputError(f"undecided is {undecided!r}; allowed: 'refuse', 'accept'")
+        if isinstance(certainty, bool):
+            raise InputError(f"certainty is {certainty}; allowed: a number from 0 to 1, or None")
         limit = None if timeout is None else positive("timeout", timeout)
         self.__name__ = consensus_guardrail.__name__
         self._agents = tuple(agents)

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from swarmloom.errors import InputError
+from swarmloom.errors import ExpertError, InputError
 from swarmloom_agents import FunctionLLM, consensus_guardrail
 from swarmloom_agents.seams import Crew, Task, TaskOutput
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
@@ -167,6 +167,18 @@ def test_an_author_of_the_crews_only_model_is_no_second_voice(agent):
     guardrail, verdicts = heard(others, undecided="accept")
     assert crew_of([author, *others], guardrail).kickoff().raw == "Paris"
     assert not verdicts[0].certain
+
+
+def test_agents_of_one_model_that_try_a_task_in_turn_do_not_confirm_each_other(agent, make_swarm):
+    agents = clones(agent, "Paris", "Paris", "Paris")
+    guardrail, verdicts = heard(agents)
+    crew = crew_of(agents, guardrail, guardrail_max_retries=0)
+    with (
+        make_swarm().coordinating(crew),
+        pytest.raises(ExpertError, match=r"not certain enough\. Answers of 3 agents"),
+    ):
+        crew.kickoff()
+    assert [verdict.certain for verdict in verdicts] == [False] * 3
 
 
 def test_a_model_can_catch_up_by_one_voice_only(agent):

@@ -334,6 +334,7 @@ def test_the_calls_are_billed_to_the_swarms_task(agent, make_swarm):
     ("options", "message"),
     [
         ({"certainty": 1.5}, "certainty"),
+        ({"certainty": True}, "certainty is True; allowed: a number from 0 to 1, or None"),
         ({"max_answers": 0}, "max_answers"),
         ({"undecided": "maybe"}, "undecided is 'maybe'; allowed: 'refuse', 'accept'"),
     ],
