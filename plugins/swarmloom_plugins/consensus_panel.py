@@ -187,5 +187,6 @@ def _settings(config: ConsensusConfig, prices: Float64Array) -> PanelSettings:
     return PanelSettings(
         target_cost=config.target_cost or two_cheapest,
         max_asks=config.max_answers,
+        survey_asks=min(PanelSettings.survey_asks, config.max_answers),
         audit_share=config.audit_share,
     )

@@ -184,7 +184,7 @@ class PanelLearning:
         free = np.zeros(asked.shape[0])
         unsaid = (EMPTY, 0.0)
         count = self._options(options or None, answers)
-        item = self._journal.add_task(topic, count, asked, answers, free, unsaid)
+        item = self._journal.add_task(topic, count, asked, answers, free, unsaid, True)
         _count_calls(asked, self._calls, self._topic_calls[topic])
         if truth >= 0:
             self._journal.reveal(item, codes.get(truth, len(codes) - 1))
@@ -364,11 +364,13 @@ class PanelLearning:
 
     def refit(self) -> None:
         """Learn from all that was paid for; `record` calls this when it is due."""
-        settings, tasks = self.settings, len(self._journal)
+        settings, tasks, since = self.settings, len(self._journal), self._watch.since
         recent = tasks - self._changed_at
         sweeps = 6 if recent < 1000 else 2
         former = self._former.numbers(self.n_experts)
-        history = self._journal.history(settings.memory, self._watch.since, former)
+        # Without grades, who is asked because of earlier answers would confirm them.
+        alone = self._journal.graded == 0 and bool(self._journal["surveyed"].any())
+        history = self._journal.history(settings.memory, since, former, surveyed=alone)
         weight = self._ungraded_weight()
         self._rates = self._learner.refit(self._rates, history, weight, sweeps, self._former.rates)
         self._refits += 1
@@ -379,8 +381,8 @@ class PanelLearning:
         self._correction = self._fit_correction()
 
     def _end_of_round(self, tasks: int) -> int:
-        """Task after which the next round of a running survey is chosen; a far one without."""
-        if not self._survey.running(tasks):
+        """Task after which the next round of the survey is chosen; a far one after the last."""
+        if not self._survey.starting(tasks):
             return _NEVER
         length = self.settings.survey_tasks
         return tasks + length - tasks % length

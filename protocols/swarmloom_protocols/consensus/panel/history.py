@@ -21,6 +21,7 @@ _TASK_COLUMNS: dict[str, type] = {
     "confidence": np.float64,
     "start": np.int64,
     "asked": np.int64,
+    "surveyed": np.int64,
 }
 _CALL_COLUMNS: dict[str, type] = {
     "item": np.int64,
@@ -115,10 +116,11 @@ class Journal:
         answers: IntArray,
         costs: NDArray[np.float64],
         verdict: tuple[int, float],
+        surveyed: bool = False,
     ) -> int:
         """Add a finished task with its calls, verdict and confidence; return its item number."""
         item, count = self._tasks.length, len(experts)
-        self._tasks.append((topic, n_options, -1, *verdict, self._calls.length, count))
+        self._tasks.append((topic, n_options, -1, *verdict, self._calls.length, count, surveyed))
         self._calls.extend(count, (item, experts, answers, costs))
         return item
 
@@ -159,7 +161,14 @@ class Journal:
             self["truth"][one],
         )
 
-    def history(self, latest: int, since: IntArray, former: IntArray | None = None) -> History:
+    def history(
+        self,
+        latest: int,
+        since: IntArray,
+        former: IntArray | None = None,
+        *,
+        surveyed: bool = False,
+    ) -> History:
         """Return the latest tasks with the calls of each side by side.
 
         Parameters
@@ -170,18 +179,23 @@ class Journal:
             Calls of an expert to tasks before this one are left out, or
         former : int64[experts], optional
             are those of the expert of this number; −1 to leave them out.
+        surveyed : bool
+            Only tasks of the survey, which asked without heed of the answers.
         """
         oldest = max(len(self) - latest, 0)
         item, expert = self["item"], self["expert"]
         before = np.full(since.shape[0], -1) if former is None else former
         expert = np.where(item < since[expert], before[expert], expert)
-        kept = np.flatnonzero((item >= oldest) & (expert >= 0))
+        taken = self["surveyed"] > 0 if surveyed else np.ones(len(self), np.bool_)
+        taken[:oldest] = False
+        tasks = np.flatnonzero(taken)
+        kept = np.flatnonzero(taken[item] & (expert >= 0))
         kept = kept[np.argsort(item[kept], kind="stable")]
         return History(
-            np.searchsorted(item[kept], np.arange(oldest, len(self) + 1)),
+            np.append(np.searchsorted(item[kept], tasks), kept.shape[0]),
             expert[kept],
             self["answer"][kept],
-            self["topic"][oldest:],
-            self["n_options"][oldest:],
-            self["truth"][oldest:],
+            self["topic"][tasks],
+            self["n_options"][tasks],
+            self["truth"][tasks],
         )

@@ -108,7 +108,7 @@ class Panel(PanelLearning):
         allowed: ArrayLike | None,
     ) -> Decision:
         """Take a decision, or take up what was decided, and checked, before."""
-        surveying = self._survey.running(len(self._journal))
+        surveying = self._surveying()
         fixed = surveying or allowed is not None
         key = None if fixed else call_key(topic, n_options, experts, answers)
         if key is not None and key in self._kept:
@@ -137,6 +137,14 @@ class Panel(PanelLearning):
             free & self._speakers & ~self._on_probation(),
         )
 
+    def _surveying(self) -> bool:
+        """Say whether the next task belongs to the survey."""
+        return self._survey.running(len(self._journal), self._journal.graded, self._budget.spent)
+
+    def _fewest_surveyed(self) -> int:
+        """How many answers a task of the survey has, if nobody is out of reach."""
+        return int(np.isfinite(self._wanted(self._everybody)).sum())
+
     def next(
         self,
         topic: int,
@@ -150,7 +158,7 @@ class Panel(PanelLearning):
         Stops after ``settings.max_asks`` calls, where nobody may be asked, and where no ask is
         worth its price; with no answer at all so far it asks on while it can.
         """
-        surveying = self._survey.running(len(self._journal))
+        surveying = self._surveying()
         most = self.settings.survey_asks if surveying else self.settings.max_asks
         asked = len(experts) if isinstance(experts, list) else np.shape(experts)[0]
         if asked >= most:
@@ -218,9 +226,10 @@ class Panel(PanelLearning):
         finished = self._finish(topic, n_options, experts, answers)
         asked, given, options, verdict, evidence = finished
         paid = checked_costs(costs, asked.shape[0])
-        if self._survey.running(len(self._journal)):
+        surveyed = self._surveying() and asked.shape[0] >= self._fewest_surveyed()
+        if self._surveying():
             self._survey.pay(sum(paid.tolist()))
-        item = self._journal.add_task(topic, options, asked, given, paid, verdict)
+        item = self._journal.add_task(topic, options, asked, given, paid, verdict, surveyed)
         self._budget.pay_task(sum(paid.tolist()))
         self._count(topic, asked, given, paid)
         self._suspect(item, asked, evidence)

@@ -91,6 +91,9 @@ class PanelSettings:
         The panel begins with so many rounds of ``survey_tasks`` tasks: all experts are asked in
         the first, half of them in the next, and so on, but never more than ``survey_asks`` on one
         task (see `survey`). 0 rounds: no survey.
+    survey_share : float
+        While nothing is graded the survey goes on, by half of the experts, with this share of
+        all money, and only its tasks are learned from.
     survey_cost : float
         Most money that this survey may cost, as a multiple of the target (without one, of the
         median price).
@@ -140,6 +143,7 @@ class PanelSettings:
     survey_tasks: int = 4
     survey_asks: int = 32
     survey_cost: float = 100.0
+    survey_share: float = 0.25
     correction_grades: int = 300
     probation_grades: int = 10
     probation_tasks: int = 1000
