@@ -97,22 +97,22 @@ def recorded(panel, rows, grade=False):
 
 def test_a_sound_panel_warns_of_nothing():
     rng = np.random.default_rng(0)
-    rows = np.where(rng.random((60, 3)) < 0.8, 0, rng.integers(1, 5, (60, 3)))
+    rows = np.where(rng.random((120, 3)) < 0.8, 0, rng.integers(1, 5, (120, 3)))
     assert panel_of(3).warnings() == ()
     assert recorded(panel_of(3), rows, grade=True) == ""
 
 
 def test_it_warns_without_grades_and_more_where_experts_disagree():
     rng = np.random.default_rng(0)
-    agreeing = recorded(panel_of(3), np.where(rng.random((60, 3)) < 0.9, 0, 1))
+    agreeing = recorded(panel_of(3), np.where(rng.random((120, 3)) < 0.9, 0, 1))
     assert "graded" in agreeing
     assert "agree on" not in agreeing
-    assert "agree on" in recorded(panel_of(3), rng.integers(0, 4, (60, 3)))
+    assert "agree on" in recorded(panel_of(3), rng.integers(0, 4, (120, 3)))
 
 
 def test_it_warns_of_near_clones_and_of_crowded_groups():
     rng = np.random.default_rng(0)
-    rows = rng.integers(0, 3, (60, 4))
+    rows = rng.integers(0, 3, (120, 4))
     rows[:, 1] = rows[:, 0]
     assert "experts 0 and 1" in recorded(panel_of(4), rows, grade=True)
     grouped = recorded(panel_of(4, groups=[0, 0, 1, 2]), rows, grade=True)

@@ -10,7 +10,10 @@ from swarmloom_protocols.consensus.panel.history import Journal
 __all__ = ["mean_agreement", "panel_warnings"]
 
 _FEW_TASKS = 20
-"""Tasks before which nothing is said of agreement, and answers two experts must have in common."""
+"""Answers that two experts must have in common before anything is said of them."""
+
+_UNGRADED_TASKS = 100
+"""Tasks after which it is said that none is graded: of one in twenty the first is there by then."""
 
 _LOW_AGREEMENT = 0.6
 _LIKE_CLONES = 0.95
@@ -55,7 +58,7 @@ def panel_warnings(journal: Journal, n_experts: int, groups: IntArray) -> tuple[
     agreement, common = mean_agreement(journal, n_experts)
     known = (common >= _FEW_TASKS) & ~np.eye(n_experts, dtype=np.bool_)
     grades = int((journal["truth"] >= 0).sum())
-    if len(journal) >= _FEW_TASKS and grades == 0:
+    if len(journal) >= _UNGRADED_TASKS and grades == 0:
         found.append(
             "no task has been graded: confidence rests on agreement alone and may be far too high"
         )
