@@ -42,8 +42,8 @@ def measure(table, experts, plugins):
     return right, np.mean([len(o.ballots) for o in late]), seconds / len(table)
 
 
-def test_trust_beside_majority(benchmark, shared_data):
-    logging.getLogger("swarmloom").setLevel(logging.ERROR)
+def test_trust_beside_majority(benchmark, shared_data, caplog):
+    caplog.set_level(logging.ERROR, "swarmloom")
     rows = {}
 
     def compare():
