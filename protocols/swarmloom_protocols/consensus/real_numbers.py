@@ -1,4 +1,4 @@
-"""Numbers that callers pass, read in one place: real ones, in rows of equal length."""
+"""What callers hand in, as arrays of real numbers."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 
-__all__ = ["numbers_of"]
-
-FloatArray = NDArray[np.float64]
+__all__ = ["real_array"]
 
 
-def numbers_of(name: str, values: ArrayLike) -> FloatArray:
+def real_array(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Return real numbers as an array of float64, C-contiguous and writeable.
 
     Parameters
     ----------
     name : str
-        What errors call it.
+        What the error calls them.
     values : array-like of float
-        Copied only where it is of another type or layout, or read-only.
+        Of any shape; NaN and infinities are let through. Copied only where they are of another
+        type or layout, or read-only: compiled functions then meet one type of array alone.
 
     Raises
     ------
     InputError
-        Ragged lists, text, complex numbers or anything else that no real number is.
+        They are complex, text or other objects, or rows of different lengths.
     """
     try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name}: must be real numbers in rows of equal length") from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} of type {array.dtype}: must be real numbers")
-    return np.require(array, np.float64, ["C", "W"])
+        given = np.asarray(values)
+        if given.dtype.kind in "biuf":
+            return np.require(given, np.float64, ["C", "W"])
+        found = f" of type {given.dtype}"
+    except (TypeError, ValueError, OverflowError) as error:
+        found = f": {error}"
+    raise InputError(f"{name}{found[:200]}; allowed: real numbers in rows of equal length")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.consensus.real_numbers import numbers_of
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["matrix_of", "units_of"]
 
@@ -15,14 +15,14 @@ IntArray = NDArray[np.int64]
 
 
 def matrix_of(name: str, values: ArrayLike) -> FloatArray:
-    """Return a matrix as `numbers_of` does.
+    """Return a matrix as `real_array` does.
 
     Raises
     ------
     InputError
-        As `numbers_of`, or another number of dimensions than two.
+        As `real_array`, or another number of dimensions than two.
     """
-    matrix = numbers_of(name, values)
+    matrix = real_array(name, values)
     if matrix.ndim != 2:
         raise InputError(f"{name} of shape {matrix.shape}: must be a matrix, rows by columns")
     return matrix
@@ -34,9 +34,9 @@ def units_of(name: str, values: ArrayLike) -> IntArray:
     Raises
     ------
     InputError
-        As `numbers_of`, or a number that is negative, fractional, NaN or not below 2⁶².
+        As `real_array`, or a number that is negative, fractional, NaN or not below 2⁶².
     """
-    numbers = numbers_of(name, values)
+    numbers = real_array(name, values)
     good = (numbers >= 0.0) & (numbers < 2.0**62) & (numbers == np.floor(numbers))
     if not good.all():
         shown = ", ".join(f"{number:g}" for number in numbers[~good][:5])

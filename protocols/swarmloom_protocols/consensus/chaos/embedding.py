@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = [
     "as_series",

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import generator, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.known_systems import logistic, lorenz, tent
 from swarmloom_protocols.consensus.chaos.systems import System, trajectory
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["Coverage", "Schedule", "compare_schedules", "coverage", "schedule"]
 

@@ -23,7 +23,6 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.chaos.tangents import (
     make_tangent_step,
@@ -32,6 +31,7 @@ from swarmloom_protocols.consensus.chaos.tangents import (
     vector_length,
     work_shapes,
 )
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["UNSTABLE", "LyapunovSpectrum", "kaplan_yorke", "lyapunov_spectrum", "same_state"]
 

@@ -18,10 +18,10 @@ from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.lyapunov import UNSTABLE, same_state
 from swarmloom_protocols.consensus.chaos.systems import System
 from swarmloom_protocols.consensus.chaos.tangents import make_tangent_step, work_shapes
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["LyapunovScan", "lyapunov_scan", "make_follow"]
 

@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.embedding import embed
 from swarmloom_protocols.consensus.chaos.recurrence_kernels import (
     Grid,
@@ -27,6 +26,7 @@ from swarmloom_protocols.consensus.chaos.recurrence_kernels import (
     cell_order,
     cross_lines,
 )
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = [
     "RecurrenceMeasures",

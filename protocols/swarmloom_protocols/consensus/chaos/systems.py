@@ -25,7 +25,7 @@ from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom.kernel_cache import fingerprint
 from swarmloom_protocols.checks import between, positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["WORK_ROWS", "Kind", "Rule", "System", "copy_state", "trajectory", "user_system"]
 

@@ -22,10 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import map_bands
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.systems import WORK_ROWS, System, copy_state
 from swarmloom_protocols.consensus.dynamics.attractors import Attractor, find_attractor
 from swarmloom_protocols.consensus.dynamics.linkage import linked_labels, nearest_linked
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["ESCAPES", "Basins", "find_basins", "grid_of_starts"]
 

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.dynamics.potential import Potential
 from swarmloom_protocols.consensus.opinions.components import joined_labels
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["CriticalKind", "CriticalPoint", "critical_points", "index_sum"]
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import between, generator, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["EarlyWarning", "early_warning", "rolling_indicators"]
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import NdBSpline, make_interp_spline
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.dynamics.potential import Potential
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["Interpolation", "gridded_potential"]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, generator, positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["TailIndex", "stable_variates", "tail_index"]
 

@@ -18,7 +18,6 @@ from swarmloom.device import map_bands
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.checks import generator, positive, whole
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.systems import System, copy_state, user_system
 from swarmloom_protocols.consensus.dynamics.noise import Noise
 from swarmloom_protocols.consensus.dynamics.simulation import (
@@ -28,6 +27,7 @@ from swarmloom_protocols.consensus.dynamics.simulation import (
     OUTCOMES,
     Outcome,
 )
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = [
     "Ensemble",

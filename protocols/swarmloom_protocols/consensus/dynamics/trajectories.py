@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import generator, positive
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.dynamics.periods import Period, cycle_length, flow_period
 from swarmloom_protocols.consensus.dynamics.zero_one_test import (
     FEWEST_VALUES,
     decorrelation_steps,
     zero_one_test,
 )
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["Trajectory", "TrajectoryKind", "describe_trajectory", "leaves", "thinned"]
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.consensus.real_numbers import numbers_of
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = [
     "FloatArray",
@@ -53,7 +53,7 @@ def opinions_of(name: str, values: ArrayLike) -> FloatArray:
         It is not of real numbers, has other axes, no expert, no dimension, or an entry that is
         not finite or beyond ±1e150, whose squares would be infinite.
     """
-    given = numbers_of(name, values)
+    given = real_array(name, values)
     opinions = np.array(given, ndmin=1)
     opinions = opinions[:, np.newaxis] if opinions.ndim == 1 else opinions
     if opinions.ndim != 2 or not opinions.size or len(opinions) >= MOST_EXPERTS:
@@ -92,7 +92,7 @@ def per_expert(
     InputError
         No real numbers, another shape, or a number out of bounds, the first of which is named.
     """
-    numbers = numbers_of(name, values)
+    numbers = real_array(name, values)
     if numbers.shape not in ((), (n,)):
         raise InputError(f"{name}: shape {numbers.shape}; allowed: a number or shape ({n},)")
     numbers = np.array(np.broadcast_to(numbers, n))
@@ -130,7 +130,7 @@ def graph_of(name: str, graph: Graph, n: int | None = None) -> Matrix:
         import networkx
 
         graph = networkx.to_scipy_sparse_array(graph, dtype=np.float64, format="csr")
-    given: Any = graph if sparse.issparse(graph) else numbers_of(name, graph)
+    given: Any = graph if sparse.issparse(graph) else real_array(name, graph)
     matrix = sparse.csr_array(given)
     matrix = matrix.astype(np.float64, copy=True)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or n not in (None, matrix.shape[0]):

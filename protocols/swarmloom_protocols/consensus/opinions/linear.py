@@ -23,7 +23,7 @@ from swarmloom_protocols.consensus.opinions.arguments import (
     per_expert,
     trust_of,
 )
-from swarmloom_protocols.consensus.real_numbers import numbers_of
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["affine_steps", "friedkin_johnsen_limit", "social_influence"]
 
@@ -62,7 +62,7 @@ def affine_steps(
     """
     values = opinions_of("opinions", opinions)
     weights = graph_of("matrix", matrix, len(values))
-    added = numbers_of("offset", offset)
+    added = real_array("offset", offset)
     added = added[:, np.newaxis] if added.ndim == 1 else added
     if added.ndim > 2 or np.broadcast_shapes(added.shape, values.shape) != values.shape:
         raise InputError(f"offset: shape {added.shape}; allowed: {values.shape}")

@@ -16,7 +16,7 @@ from swarmloom_protocols.consensus.opinions.arguments import (
     Matrix,
     trust_of,
 )
-from swarmloom_protocols.consensus.real_numbers import numbers_of
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["kuramoto_steps", "order_parameter"]
 
@@ -38,7 +38,7 @@ def order_parameter(phases: ArrayLike) -> float:
     InputError
         No phase, no real numbers, or one that is not finite.
     """
-    angles = numbers_of("phases", phases)
+    angles = real_array("phases", phases)
     if not angles.size or not np.isfinite(angles).all():
         raise InputError(f"phases: {angles.size} numbers; allowed: finite ones, at least one")
     return float(np.abs(np.exp(1j * angles).mean()))
@@ -88,8 +88,8 @@ def kuramoto_steps(
     Kuramoto, 1975. With the mean field and frequencies of a Lorentz distribution of half width γ
     phases lock above K = 2γ, to r = √(1 − 2γ/K) (Strogatz, Physica D 143, 2000).
     """
-    angles = numbers_of("phases", phases).copy()
-    own = numbers_of("frequencies", frequencies).copy()
+    angles = real_array("phases", phases).copy()
+    own = real_array("frequencies", frequencies).copy()
     if angles.ndim != 1 or not angles.size or own.shape != angles.shape:
         message = f"phases: shape {angles.shape}, frequencies: shape {own.shape}"
         raise InputError(f"{message}; allowed: one of each an expert")

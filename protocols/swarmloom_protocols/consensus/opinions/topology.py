@@ -16,7 +16,7 @@ from swarmloom.errors import InputError
 from swarmloom_protocols.checks import between, whole
 from swarmloom_protocols.consensus.opinions.arguments import FloatArray, opinions_of
 from swarmloom_protocols.consensus.opinions.percolation import spanning_count
-from swarmloom_protocols.consensus.real_numbers import numbers_of
+from swarmloom_protocols.consensus.real_numbers import real_array
 from swarmloom_protocols.stigmergy.patterns.box_counting import BoxDimension, box_dimension
 
 __all__ = [
@@ -114,7 +114,7 @@ class LandscapeTopology:
 
 
 def _heights(values: ArrayLike) -> FloatArray:
-    heights = numbers_of("heights", values)
+    heights = real_array("heights", values)
     if heights.ndim != 2 or min(heights.shape) < 2:
         raise InputError(f"heights: shape {heights.shape}; allowed: (Y, X), both from 2")
     if not np.isfinite(heights).all():

@@ -9,7 +9,6 @@ import pytest
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.chaos import known_systems as known
-from swarmloom_protocols.consensus.chaos.arrays import real_array
 from swarmloom_protocols.consensus.chaos.coupling import transfer_entropy
 from swarmloom_protocols.consensus.chaos.lyapunov import kaplan_yorke, lyapunov_spectrum
 from swarmloom_protocols.consensus.chaos.lyapunov_scan import lyapunov_scan
@@ -21,6 +20,7 @@ from swarmloom_protocols.consensus.dynamics.potential import gaussian_wells
 from swarmloom_protocols.consensus.dynamics.spectra import spectral_slope
 from swarmloom_protocols.consensus.dynamics.trajectories import describe_trajectory
 from swarmloom_protocols.consensus.dynamics.zero_one_test import zero_one_test
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 RNG = np.random.default_rng(0)
 TAKERS = {
@@ -62,6 +62,17 @@ def test_real_numbers_of_all_kinds_are_taken():
         np.testing.assert_array_equal(real_array("x", values), np.array(values, np.float64))
     given = np.ones(3)
     assert real_array("x", given) is given
+
+
+def test_compiled_code_meets_one_layout():
+    fixed = np.arange(6.0).reshape(2, 3)
+    fixed.flags.writeable = False
+    for values in (fixed, fixed.T, fixed[:, ::2], np.float64(2.0)):
+        array = real_array("x", values)
+        np.testing.assert_array_equal(array, values)
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert array.shape == np.shape(values)
 
 
 def test_no_generator_is_refused_even_where_none_is_needed():
