@@ -11,7 +11,7 @@ import pytest
 
 from swarmloom.errors import ExpertError, InputError
 from swarmloom_agents import FunctionLLM, consensus_guardrail
-from swarmloom_agents.seams import Crew, Task, TaskOutput
+from swarmloom_agents.seams import BaseTool, Crew, Task, TaskOutput
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
 
 
@@ -219,6 +219,42 @@ def test_in_a_swarm_too_the_author_is_found_by_the_agent(agent, make_swarm):
     with make_swarm(crewai={"respect_assigned": "fixed"}).coordinating(crew):
         assert crew.kickoff().raw == "Paris"
     assert verdicts[0].ballots[0].agent == "Writer #3"
+
+
+class Note(BaseTool):
+    name: str = "note"
+    description: str = "Notes it down"
+
+    def _run(self) -> str:
+        return "noted"
+
+
+def test_a_copy_that_works_for_a_busy_author_is_the_author(agent, make_swarm):
+    """Alike but for their tools' owner, they are told apart by whom the swarm gave the task."""
+    at_once = threading.Barrier(2)
+
+    def both_at_once(request):
+        at_once.wait(20)
+        return "Paris"
+
+    functions = [lambda r: "Lyon", lambda r: "Paris", both_at_once]
+    agents = [agent("Writer", function, tools=[Note()]) for function in functions]
+    guardrail, verdicts = heard(agents, certainty=1.0, undecided="accept")
+    tasks = [
+        Task(
+            description=f"Capital {n}?",
+            expected_output="A name",
+            agent=agents[author],
+            guardrail=guardrail,
+            async_execution=author == 2,
+        )
+        for n, author in enumerate((2, 2, 1))
+    ]
+    crew = Crew(agents=agents, tasks=tasks, verbose=False)
+    with make_swarm(crewai={"respect_assigned": "fixed"}).coordinating(crew):
+        crew.kickoff()
+    authors = [verdict.ballots[0].agent for verdict in verdicts]
+    assert authors == ["Writer #3", "Writer #3", "Writer #2"]
 
 
 # -- how long -------------------------------------------------------------------------------------

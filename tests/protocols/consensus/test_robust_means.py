@@ -229,6 +229,21 @@ def test_a_liar_of_any_size_leaves_the_honest_as_they_were(size):
     np.testing.assert_array_equal(line, [3.0])
 
 
+@pytest.mark.parametrize("kept", [1, 2, 3, 4])
+def test_krum_measures_by_the_farthest_whom_it_may_keep(kept):
+    """Against whole numbers, of any size: one far opinion is not left out, a farther liar is."""
+    numbers = [0, 1, 2, 10**20, 10**300]
+    near = len(numbers) - 1 - 2
+
+    def score(one):
+        squares = sorted((one - other) ** 2 for other in numbers)
+        return sum(squares[1 : near + 1])
+
+    chosen = sorted(numbers, key=score)[:kept]
+    found = multi_krum([[float(number)] for number in numbers], 1, kept)
+    np.testing.assert_allclose(found, [sum(chosen) / kept], rtol=1e-15)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_liars_in_many_directions_pull_with_their_directions_alone(size):
     """At the least sum, the honest hold what the liars' directions add up to."""
