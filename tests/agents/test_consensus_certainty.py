@@ -231,10 +231,13 @@ class Note(BaseTool):
 
 def test_a_copy_that_works_for_a_busy_author_is_the_author(agent, make_swarm):
     """Alike but for their tools' owner, they are told apart by whom the swarm gave the task."""
-    at_once = threading.Barrier(2)
+    begun, both_begun = [], threading.Event()
 
     def both_at_once(request):
-        at_once.wait(20)
+        begun.append(request)
+        if len(begun) > 1:
+            both_begun.set()
+        assert both_begun.wait(20)
         return "Paris"
 
     functions = [lambda r: "Lyon", lambda r: "Paris", both_at_once]
