@@ -1,7 +1,7 @@
 """How opinions move in four models, and how the cost of a step grows, as two pictures.
 
-    python tests/benchmarks/opinions_figures.py models docs/images/opinion-models.png
-    python tests/benchmarks/opinions_figures.py growth docs/images/opinion-growth.svg
+    python -m tests.benchmarks.opinions_figures models docs/images/opinion-models.png
+    python -m tests.benchmarks.opinions_figures growth docs/images/opinion-growth.svg
 
 Costs are nanoseconds of one thread's CPU time, the least of several tries.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from swarmloom_protocols.consensus.opinions.models import (
     Model,
 )
 from swarmloom_protocols.consensus.opinions.phases import order_parameter
+from tests.benchmarks.measuring import least_cpu_seconds
 
 Curve = list[tuple[float, float]]
 
@@ -95,16 +96,6 @@ def draw_models(path: Path) -> None:
     figure.savefig(path, dpi=80, metadata={"Software": None})
 
 
-def least(call: Callable[[], object]) -> float:
-    """Return the least CPU time of one call, in nanoseconds."""
-    times = []
-    for _ in range(TRIES):
-        start = time.thread_time_ns()
-        call()
-        times.append(time.thread_time_ns() - start)
-    return float(min(times))
-
-
 def steps_of(model: Callable[[int], Model], sizes: tuple[int, ...], dimensions: int = 1) -> Curve:
     """Return nanoseconds an expert and step, by experts."""
     curve = []
@@ -118,8 +109,8 @@ def steps_of(model: Callable[[int], Model], sizes: tuple[int, ...], dimensions: 
 
         # Eight more of the first steps (later on all stand in a few places), so that what is done
         # once, such as sorting, is left out.
-        more = least(lambda run=run: run(9)) - least(lambda run=run: run(1))
-        curve.append((n, max(more, 1.0) / 8 / repeats / n))
+        one, nine = (least_cpu_seconds(partial(run, steps), TRIES) for steps in (1, 9))
+        curve.append((n, 1e9 * max(nine - one, 1e-9) / 8 / repeats / n))
     return curve
 
 

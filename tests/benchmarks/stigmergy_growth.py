@@ -1,6 +1,6 @@
 """How the cost of stigmergy grows with cells, agents and keys, as a picture.
 
-    python tests/benchmarks/stigmergy_growth.py docs/images/stigmergy-growth.svg
+    python -m tests.benchmarks.stigmergy_growth docs/images/stigmergy-growth.svg
 
 Nanoseconds of one thread's CPU time, the least of several tries; sizes are powers of four or ten.
 """
@@ -11,7 +11,6 @@ import json
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from swarmloom.device import use_threads
 from swarmloom_protocols.stigmergy.field.field import PheromoneField
 from swarmloom_protocols.stigmergy.physarum.swarm import PhysarumSwarm
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
+from tests.benchmarks.measuring import least_cpu_seconds
 
 SIDES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 AGENTS = (10**3, 10**4, 10**5, 10**6)
@@ -29,16 +29,6 @@ CALLS = 20_000
 Curve = list[tuple[float, float]]
 
 
-def least(call: Callable[[], object], tries: int = TRIES) -> float:
-    """Return the least CPU time of one call, in nanoseconds."""
-    times = []
-    for _ in range(tries):
-        start = time.thread_time_ns()
-        call()
-        times.append(time.thread_time_ns() - start)
-    return float(min(times))
-
-
 def field_steps(together: int) -> Curve:
     """Nanoseconds a cell and step, by cells."""
     curve = []
@@ -47,8 +37,10 @@ def field_steps(together: int) -> Curve:
         field.deposit([[side // 2, side // 2]], 1.0)
         field.step(together)
         repeats = max(1, 2**20 // side**2)
-        spent = least(lambda field=field, n=repeats: [field.step(together) for _ in range(n)])
-        curve.append((side**2, spent / repeats / together / side**2))
+        spent = least_cpu_seconds(
+            lambda field=field, n=repeats: [field.step(together) for _ in range(n)], TRIES
+        )
+        curve.append((side**2, 1e9 * spent / repeats / together / side**2))
     return curve
 
 
@@ -59,7 +51,8 @@ def deposits() -> Curve:
     for side in SIDES:
         field = PheromoneField((side, side), 1, device="cpu")
         places = [[rng.randrange(side), rng.randrange(side)] for _ in range(1000)]
-        curve.append((side**2, least(lambda f=field, p=places: f.deposit(p, 1.0), 20) / 1000))
+        spent = least_cpu_seconds(lambda f=field, p=places: f.deposit(p, 1.0), 20)
+        curve.append((side**2, 1e9 * spent / 1000))
     return curve
 
 
@@ -69,7 +62,8 @@ def swarms() -> Curve:
     for n in AGENTS:
         swarm = PhysarumSwarm(n, (1024, 1024), seed=1, device="cpu")
         swarm.step(3)
-        curve.append((n, least(lambda swarm=swarm: swarm.step(4)) / 4 / n))
+        spent = least_cpu_seconds(lambda swarm=swarm: swarm.step(4), TRIES)
+        curve.append((n, 1e9 * spent / 4 / n))
     return curve
 
 
@@ -81,8 +75,8 @@ def keys(store: TraceStore, most: int, call: Callable[[TraceStore, int], object]
         store.deposit_many([(key, "ok", "a") for key in range(filled, size)])
         filled = size
         chosen = [rng.randrange(size) for _ in range(min(CALLS, 4 * size))]
-        spent = least(lambda c=chosen: [call(store, key) for key in c], 3)
-        curve.append((size, spent / len(chosen)))
+        spent = least_cpu_seconds(lambda c=chosen: [call(store, key) for key in c], 3)
+        curve.append((size, 1e9 * spent / len(chosen)))
     return curve
 
 

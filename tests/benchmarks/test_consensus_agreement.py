@@ -8,8 +8,6 @@ Times are of CPU, the least of several repeats.
 from __future__ import annotations
 
 import os
-import time
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -17,27 +15,12 @@ import pytest
 from swarmloom_protocols.consensus.byzantine.simulation import simulate_agreement
 from swarmloom_protocols.consensus.gossip.kernels import draw_partners, push_sum_round
 from swarmloom_protocols.consensus.gossip.networks import neighbours_of
+from tests.benchmarks.measuring import least_cpu_seconds, tell
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 NODES = [1_000, 100_000, 1_000_000] if FULL else [1_000]
 GROUPS = [4, 10, 31] if FULL else [4]
 REPEATS = 7 if FULL else 2
-
-
-def least(work):
-    times = []
-    for _ in range(REPEATS):
-        started = time.process_time()
-        work()
-        times.append(time.process_time() - started)
-    return max(min(times), 1e-9)
-
-
-def report(benchmark, capsys, title, **values):
-    benchmark.extra_info.update(values)
-    shown = ", ".join(f"{name} {value:,.3g}" for name, value in values.items())
-    with capsys.disabled() if benchmark.enabled else nullcontext():
-        print(f"\n{title}: {shown}")  # noqa: T201
 
 
 def numpy_round(sums, weights, rng):
@@ -50,7 +33,7 @@ def numpy_round(sums, weights, rng):
 
 
 @pytest.mark.parametrize("nodes", NODES)
-def test_a_round_of_push_sum(benchmark, capsys, nodes):
+def test_a_round_of_push_sum(benchmark, nodes):
     rng = np.random.default_rng(0)
     shares = np.column_stack([np.ones(nodes), rng.random(nodes)])
     after, partners = np.empty_like(shares), np.empty(nodes, np.int64)
@@ -63,11 +46,11 @@ def test_a_round_of_push_sum(benchmark, capsys, nodes):
     columns = np.ascontiguousarray(shares.T)
     ours()
     benchmark.pedantic(ours, rounds=1)
-    mine, peer = least(ours), least(lambda: numpy_round(*columns, rng))
+    mine = least_cpu_seconds(ours, REPEATS)
+    peer = least_cpu_seconds(lambda: numpy_round(*columns, rng), REPEATS)
     np.testing.assert_allclose(after.sum(), shares.sum())
-    report(
+    tell(
         benchmark,
-        capsys,
         f"push-sum round, {nodes:,} nodes",
         nanoseconds_a_node=1e9 * mine / nodes,
         numpy_over_ours=peer / mine,
@@ -75,7 +58,7 @@ def test_a_round_of_push_sum(benchmark, capsys, nodes):
 
 
 @pytest.mark.parametrize("members", GROUPS)
-def test_an_agreement(benchmark, capsys, members):
+def test_an_agreement(benchmark, members):
     values = [f"value {number}" for number in range(members)]
 
     def ours():
@@ -83,10 +66,9 @@ def test_an_agreement(benchmark, capsys, members):
 
     result = benchmark.pedantic(ours, rounds=1)
     assert len(set(result.decided)) == 1
-    report(
+    tell(
         benchmark,
-        capsys,
         f"agreement of {members}",
-        milliseconds=1e3 * least(ours),
+        milliseconds=1e3 * least_cpu_seconds(ours, REPEATS),
         messages=result.messages,
     )

@@ -5,8 +5,6 @@ Run with ``pytest tests/benchmarks/test_consensus_allocation.py --benchmark-enab
 """
 
 import os
-import sys
-import time
 
 import networkx as nx
 import numpy as np
@@ -21,29 +19,10 @@ from swarmloom_protocols.consensus.allocation.emergence import (
     emergent_allocation,
 )
 from swarmloom_protocols.consensus.allocation.market import market_prices
+from tests.benchmarks.measuring import tell, timed
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 SIZES = (100, 500, 1000, 2000) if FULL else (200,)
-
-
-def tell(benchmark, **facts):
-    """Keep figures with the benchmark's, and print them."""
-    benchmark.extra_info.update(facts)
-    shown = ", ".join(
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in facts.items()
-    )
-    sys.stdout.write(f"\n  {shown}\n")
-
-
-def least_milliseconds(function, rounds=5):
-    """Return the least CPU time of some calls, and what the last returned."""
-    spent = []
-    for _ in range(rounds):
-        begun = time.thread_time()
-        result = function()
-        spent.append(time.thread_time() - begun)
-    return 1e3 * min(spent), result
 
 
 def distances(rng, n):
@@ -93,11 +72,9 @@ VALUES = {
 def test_auction_beside_shortest_augmenting_paths(benchmark, kind, n):
     values = VALUES[kind](np.random.default_rng(1), n)
     auction(values[:5, :5] if kind != "sparse" else np.ones((5, 5)))
-    ours, result = least_milliseconds(lambda: auction(values, gap=2e-4))
-    exact, proven = least_milliseconds(lambda: auction(values, gap=0.0), 2)
-    theirs, (rows, columns) = least_milliseconds(
-        lambda: linear_sum_assignment(values, maximize=True), 3
-    )
+    result, ours = timed(lambda: auction(values, gap=2e-4), 5)
+    proven, exact = timed(lambda: auction(values, gap=0.0), 2)
+    (rows, columns), theirs = timed(lambda: linear_sum_assignment(values, maximize=True), 3)
     best = values[rows, columns].sum()
     assert result.bound >= best - 1e-9 * abs(best)
     benchmark.pedantic(lambda: auction(values, gap=2e-4), rounds=1)
@@ -105,13 +82,13 @@ def test_auction_beside_shortest_augmenting_paths(benchmark, kind, n):
         benchmark,
         kind=kind,
         n=n,
-        ms=ours,
-        scipy_ms=theirs,
+        ms=1e3 * ours,
+        scipy_ms=1e3 * theirs,
         scipy_over_ours=theirs / ours,
         proven_gap=result.gap,
         true_gap=(best - result.value) / abs(best),
         bids=result.bids,
-        exact_ms=exact,
+        exact_ms=1e3 * exact,
         exact_gap=(best - proven.value) / abs(best),
     )
 
@@ -119,12 +96,12 @@ def test_auction_beside_shortest_augmenting_paths(benchmark, kind, n):
 def test_auction_beside_networkx_and_ortools(benchmark):
     n = 100
     values = np.random.default_rng(2).integers(0, 10_000, (n, n)).astype(float)
-    ours, result = least_milliseconds(lambda: auction(values, gap=0.0))
+    result, ours = timed(lambda: auction(values, gap=0.0), 5)
     graph = nx.Graph()
     graph.add_weighted_edges_from((i, n + j, values[i, j]) for i in range(n) for j in range(n))
-    networkx, matched = least_milliseconds(lambda: nx.max_weight_matching(graph, True), 1)
+    matched, networkx = timed(lambda: nx.max_weight_matching(graph, True))
     assert sum(graph[a][b]["weight"] for a, b in matched) == result.value
-    facts = {"ms": ours, "networkx_ms": networkx}
+    facts = {"ms": 1e3 * ours, "networkx_ms": 1e3 * networkx}
     try:
         from ortools.graph.python import linear_sum_assignment as solver
     except ImportError:
@@ -138,7 +115,8 @@ def test_auction_beside_networkx_and_ortools(benchmark):
             assert task.solve() == task.OPTIMAL
             return -task.optimal_cost()
 
-        facts["ortools_ms"], best = least_milliseconds(solve, 3)
+        best, ortools = timed(solve, 3)
+        facts["ortools_ms"] = 1e3 * ortools
         assert best == result.value
     benchmark.pedantic(lambda: auction(values, gap=0.0), rounds=1)
     tell(benchmark, **facts)

@@ -8,7 +8,6 @@ self-consistency is run on draws from the models' answers, which is no measureme
 
 import os
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from swarmloom_protocols.consensus.answers.crew_report import crew_report
 from swarmloom_protocols.consensus.answers.reliability import auroc2, reliability, right_at_coverage
 from swarmloom_protocols.consensus.answers.self_consistency import SelfConsistency
 from tests.benchmarks import answer_crews as ac
+from tests.benchmarks.measuring import timed
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 N_CREWS = 100 if FULL else 6
@@ -89,12 +89,6 @@ def labelled(table, rng):
     return frame, right
 
 
-def timed(function):
-    start = time.process_time()
-    result = function()
-    return result, time.process_time() - start
-
-
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_full_pools_beside_crowd_kit(benchmark, named):
     """G2."""
@@ -104,7 +98,7 @@ def test_full_pools_beside_crowd_kit(benchmark, named):
     frame, right = labelled(table, np.random.default_rng(1))
     agree(table.votes)
     once(benchmark, lambda: agree(table.votes))
-    ours, seconds = min((timed(lambda: agree(table.votes)) for _ in range(5)), key=lambda x: x[1])
+    ours, seconds = timed(lambda: agree(table.votes), 5)
     rows = {f"{name}, ours": {"right": 100 * ac.share_right(ours.answers, table.truth)}}
     rows[f"{name}, ours"]["CPU s"] = seconds
     rows[f"{name}, majority"] = {"right": 100 * ac.majority(table.votes, table.truth)}

@@ -10,7 +10,6 @@ import importlib.util
 import os
 import resource
 import sys
-import time
 from functools import cache
 
 import numpy as np
@@ -21,6 +20,7 @@ from swarmloom_protocols.consensus.chaos.lyapunov import lyapunov_spectrum
 from swarmloom_protocols.consensus.chaos.lyapunov_series import lyapunov_from_series
 from swarmloom_protocols.consensus.chaos.recurrence import RecurrenceSettings, recurrence
 from swarmloom_protocols.consensus.chaos.systems import trajectory
+from tests.benchmarks.measuring import least_cpu_seconds, tell_beside, timed
 from tests.naive import lyapunov as naive
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
@@ -38,25 +38,6 @@ def lorenz_x(count):
     return np.ascontiguousarray(trajectory(known.lorenz(), count, dt=0.05, skip=1_000)[:, 0])
 
 
-def least_cpu_seconds(function, repeats=3):
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def report(benchmark, own, others):
-    benchmark.extra_info["cpu_ms"] = round(1e3 * own, 3)
-    for name, seconds in others.items():
-        benchmark.extra_info[name] = round(seconds / own, 1)
-        sys.stdout.write(
-            f"{benchmark.name}: {1e3 * own:.2f} ms of CPU time, {name} {1e3 * seconds:.1f} ms, "
-            f"{seconds / own:.1f} times\n"
-        )
-
-
 @pytest.mark.parametrize("name", ["henon", "lorenz"])
 def test_spectrum_beside_numpy(benchmark, name):
     system = {"henon": known.henon(), "lorenz": known.lorenz()}[name]
@@ -68,7 +49,7 @@ def test_spectrum_beside_numpy(benchmark, name):
     if plain is not None:
         peers["NumPy and QR loop"] = lambda: plain(few)
     seconds = {key: least_cpu_seconds(peer, 2) * steps / few for key, peer in peers.items()}
-    report(benchmark, own, seconds)
+    tell_beside(benchmark, own, seconds)
 
 
 def numpy_henon(steps):
@@ -109,11 +90,9 @@ def test_exponent_from_a_series(benchmark, name):
     own = least_cpu_seconds(own_exponent)
     peer = nolds_measures()
     options = {"emb_dim": dimension, "lag": 1, "min_tsep": 10, "trajectory_len": 8, "fit": "poly"}
-    start = time.process_time()
-    value = peer.lyap_r(series, **options)
-    seconds = time.process_time() - start
+    value, seconds = timed(lambda: peer.lyap_r(series, **options))
     assert own_exponent().exponent == pytest.approx(value, abs=1e-3)
-    report(benchmark, own, {"nolds": seconds})
+    tell_beside(benchmark, own, {"nolds": seconds})
 
 
 @pytest.mark.parametrize("radius", RADII)
@@ -122,19 +101,17 @@ def test_recurrence(benchmark, count, radius):
     series = lorenz_x(count)
     wanted = RecurrenceSettings(RADII[radius], dimension=3, delay=3)
     benchmark.pedantic(lambda: recurrence(series, wanted), rounds=2, warmup_rounds=1)
-    own = least_cpu_seconds(lambda: recurrence(series, wanted), 3)
+    own = least_cpu_seconds(lambda: recurrence(series, wanted))
     benchmark.extra_info["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     peers = {"AccRQA": accrqa_measures, "pyunicorn": pyunicorn_measures, "PyRQA": pyrqa_measures}
     seconds = {}
     for name, peer in peers.items():
         # The first call imports.
         peer(series[:200], RADII[radius])
-        start = time.process_time()
-        values = peer(series, RADII[radius])
-        seconds[name] = time.process_time() - start
+        values, spent = timed(lambda peer=peer: peer(series, RADII[radius]))
         if values is None:
-            del seconds[name]
             continue
+        seconds[name] = spent
         main = RecurrenceSettings(RADII[radius], dimension=3, delay=3, main_diagonal=True)
         found = recurrence(series, main if name == "AccRQA" else wanted)
         mine = [found.recurrence_rate, found.determinism, found.mean_diagonal]
@@ -143,7 +120,7 @@ def test_recurrence(benchmark, count, radius):
             abs(a - b) for a, b in zip(mine, values, strict=True)
         )
         sys.stdout.write(f"{name}: {np.array(values)}\nours: {np.array(mine)}\n")
-    report(benchmark, own, seconds)
+    tell_beside(benchmark, own, seconds)
 
 
 def missing(package):

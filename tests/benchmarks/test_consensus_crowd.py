@@ -9,12 +9,14 @@ slow methods, and looks at random halves of the items.
 import os
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 from swarmloom_protocols.consensus.crowd.crowd import crowd
 from swarmloom_protocols.consensus.robust_means import geometric_median
+from tests.benchmarks import measuring
 from tests.protocols.consensus.crowd.crowds import recorded
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
@@ -36,19 +38,11 @@ PEERS = {
     "GLAD": {},
 }
 
+timed = partial(measuring.timed, clock=time.thread_time)
+
 
 def show(line):
     sys.stdout.write(f"{line}\n")
-
-
-def timed(run, rounds):
-    """What a run returns, and its least CPU seconds."""
-    least = np.inf
-    for _ in range(rounds):
-        start = time.thread_time()
-        found = run()
-        least = min(least, time.thread_time() - start)
-    return found, least
 
 
 def ours(columns, truth, method):

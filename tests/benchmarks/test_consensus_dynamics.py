@@ -1,12 +1,10 @@
 """Integrators, noise, critical points, basins and the 0–1 test, beside SciPy and NumPy.
 
-Run with ``pytest tests/benchmarks/test_consensus_dynamics.py --benchmark-enable``; larger sizes
-need ``SWARMLOOM_FULL_BENCHMARKS=1``.
+Run with ``pytest tests/benchmarks/test_consensus_dynamics.py --benchmark-enable -s``; larger
+sizes need ``SWARMLOOM_FULL_BENCHMARKS=1``.
 """
 
 import os
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from swarmloom_protocols.consensus.dynamics.levy_stable import stable_variates
 from swarmloom_protocols.consensus.dynamics.potential import gaussian_wells
 from swarmloom_protocols.consensus.dynamics.stochastic import noisy, simulate_noisy
 from swarmloom_protocols.consensus.dynamics.zero_one_test import zero_one_test
+from tests.benchmarks.measuring import least_cpu_seconds, tell_beside
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 STEPS = 100_000 if FULL else 5_000
@@ -31,28 +30,11 @@ PATHS = 1_000 if FULL else 100
 VALUES = 100_000 if FULL else 5_000
 
 
-def least_cpu_seconds(function, repeats=3):
-    """Return the least CPU time of some calls, after one that compiles."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
 def compare(benchmark, function, peers):
     with use_threads(1):
         benchmark.pedantic(function, rounds=3, warmup_rounds=1)
         own = least_cpu_seconds(function)
-    benchmark.extra_info["cpu_ms"] = round(1e3 * own, 3)
-    for name, peer in peers.items():
-        ratio = least_cpu_seconds(peer) / max(own, 1e-9)
-        benchmark.extra_info[name] = round(ratio, 2)
-        sys.stdout.write(
-            f"{benchmark.name}: {1e3 * own:.2f} ms of CPU time, {name} takes {ratio:.2f} times\n"
-        )
+    tell_beside(benchmark, own, {name: least_cpu_seconds(peer) for name, peer in peers.items()})
 
 
 def lorenz(x):

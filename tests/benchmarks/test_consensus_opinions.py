@@ -32,6 +32,7 @@ from swarmloom_protocols.consensus.opinions.models import (
     HegselmannKrause,
     Kuramoto,
 )
+from tests.benchmarks.measuring import least_cpu_seconds, tell_beside
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 TRIES = 7 if FULL else 2
@@ -45,23 +46,7 @@ STEPS = 50
 
 
 def least_seconds(function, tries=TRIES):
-    function()
-    times = []
-    for _ in range(tries):
-        start = time.thread_time()
-        function()
-        times.append(time.thread_time() - start)
-    return max(min(times), 1e-9)
-
-
-def report(benchmark, name, own, peers):
-    """Milliseconds, and how many times longer each peer takes."""
-    benchmark.extra_info["milliseconds"] = own * 1e3
-    lines = [f"{name}: {own * 1e3:.3f} ms"]
-    for peer, seconds in peers.items():
-        benchmark.extra_info[peer] = seconds / own
-        lines.append(f"  {peer}: {seconds * 1e3:.3f} ms, {seconds / own:.2f} times ours")
-    print("\n" + "\n".join(lines))  # noqa: T201
+    return least_cpu_seconds(function, tries, time.thread_time)
 
 
 def measure(benchmark, own, tries=TRIES):
@@ -121,7 +106,7 @@ def test_line(benchmark):
             ),
             "a step of a landscape's run": run,
         }
-    report(benchmark, f"means on a line, n = {LINE}", own, peers)
+    tell_beside(benchmark, own, peers, f"means on a line, n = {LINE}")
 
 
 @pytest.mark.benchmark(group="bounded confidence in cells and tiles")
@@ -149,13 +134,13 @@ def test_cells(benchmark, dimensions, radius):
     with use_threads(1):
         own = measure(benchmark, lambda: bounded_means(values, radius, device="cpu"), 2)
         peers = {
-            "cKDTree.query_ball_point": least_seconds(tree_part, 1) * scale,
-            "NumPy, all pairs": least_seconds(all_pairs_part, 1) * scale,
+            "cKDTree.query_ball_point": least_seconds(tree_part, 2) * scale,
+            "NumPy, all pairs": least_seconds(all_pairs_part, 2) * scale,
         }
         if radius < RADIUS:
-            peers["cKDTree.query_pairs"] = least_seconds(lambda: pair_means(values, radius), 1)
+            peers["cKDTree.query_pairs"] = least_seconds(lambda: pair_means(values, radius), 2)
     title = f"means in {dimensions} dimensions, n = {CELLS}, radius {radius}"
-    report(benchmark, title, own, peers)
+    tell_beside(benchmark, own, peers, title)
 
 
 @pytest.mark.benchmark(group="bounded confidence in cells and tiles")
@@ -166,7 +151,7 @@ def test_tiles(benchmark, n):
     with use_threads(1):
         own = measure(benchmark, lambda: means_within(values, *every, device="cpu"), 3)
         product = least_seconds(lambda: product_means(values, 0.5), 3)
-    report(benchmark, f"means in 8 dimensions, n = {n}", own, {"NumPy, BLAS": product})
+    tell_beside(benchmark, own, {"NumPy, BLAS": product}, f"means in 8 dimensions, n = {n}")
 
 
 # -- graphs -------------------------------------------------------------------------------------
@@ -236,9 +221,9 @@ def test_bounded_confidence_on_a_graph(benchmark, n):
         }
         if n <= NDLIB_HK_NODES:
             peer = ndlib_model("HKModel", graph, {"epsilon": RADIUS})
-            spent = least_seconds(lambda: peer.iteration(node_status=False), 1)
+            spent = least_seconds(lambda: peer.iteration(node_status=False), 2)
             peers["NDlib HKModel, an iteration of n looks that changes one agent"] = spent
-    report(benchmark, f"bounded confidence on a graph, n = {n}, all agents", own, peers)
+    tell_beside(benchmark, own, peers, f"bounded confidence on a graph, n = {n}, all agents")
 
 
 @pytest.mark.benchmark(group="opinions on graphs")
@@ -252,8 +237,9 @@ def test_meetings_on_a_graph(benchmark, n):
         benchmark.pedantic(lambda: crew.run(model, STEPS, tolerance=None), rounds=1)
         own = stepping(crew, model)
         peer = ndlib_model("AlgorithmicBiasModel", graph, {"epsilon": RADIUS, "gamma": 0.0})
-        spent = least_seconds(lambda: peer.iteration(node_status=False), 1)
-    report(benchmark, f"n meetings, n = {n}", own, {"NDlib AlgorithmicBiasModel, gamma 0": spent})
+        spent = least_seconds(lambda: peer.iteration(node_status=False), 2)
+    peers = {"NDlib AlgorithmicBiasModel, gamma 0": spent}
+    tell_beside(benchmark, own, peers, f"n meetings, n = {n}")
 
 
 @pytest.mark.benchmark(group="opinions on graphs")
@@ -286,7 +272,7 @@ def test_stubborn_and_trusting_on_a_graph(benchmark, n):
             "SciPy csr": least_seconds(scipy_steps) / steps,
             "DeGroot, ours": stepping(crew, DeGroot(weights), steps),
         }
-    report(benchmark, f"Friedkin–Johnsen, n = {n}", own, peers)
+    tell_beside(benchmark, own, peers, f"Friedkin–Johnsen, n = {n}")
 
 
 # -- the rest -----------------------------------------------------------------------------------
@@ -307,8 +293,8 @@ def test_phases(benchmark, n):
     with use_threads(1):
         benchmark.pedantic(lambda: crew.run(model, 2, tolerance=None), rounds=1)
         own = stepping(crew, model)
-        peers = {"NumPy, all pairs": least_seconds(all_pairs, 1)} if n <= 2_000 else {}
-    report(benchmark, f"Kuramoto's mean field, four slopes a step, n = {n}", own, peers)
+        peers = {"NumPy, all pairs": least_seconds(all_pairs, 2)} if n <= 2_000 else {}
+    tell_beside(benchmark, own, peers, f"Kuramoto's mean field, four slopes a step, n = {n}")
 
 
 @pytest.mark.benchmark(group="groups")
@@ -322,10 +308,6 @@ def test_groups(benchmark, dimensions):
     with use_threads(1):
         own = measure(benchmark, lambda: opinion_clusters(values, radius), 3)
         dbscan = cluster.DBSCAN(eps=radius, min_samples=1)
-        spent = least_seconds(lambda: dbscan.fit(values), 1)
-    report(
-        benchmark,
-        f"groups in {dimensions} dimensions, n = {n}",
-        own,
-        {"scikit-learn DBSCAN": spent},
-    )
+        spent = least_seconds(lambda: dbscan.fit(values), 2)
+    title = f"groups in {dimensions} dimensions, n = {n}"
+    tell_beside(benchmark, own, {"scikit-learn DBSCAN": spent}, title)

@@ -8,8 +8,6 @@ Run with ``pytest tests/benchmarks/test_stigmergy_colonies.py --benchmark-enable
 import itertools
 import math
 import os
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,30 +21,11 @@ from swarmloom_protocols.stigmergy.colonies.movingai import read_map, read_scena
 from swarmloom_protocols.stigmergy.colonies.wayfinding import follow, navigation_field
 from tests.benchmarks import movielens
 from tests.benchmarks.astar import AStar
+from tests.benchmarks.measuring import least_cpu_seconds, tell
 from tests.benchmarks.numpy_foraging import NumpyForagers
 from tests.protocols.stigmergy.colonies.maps import KINDS, free_cells
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
-
-
-def tell(benchmark, **facts):
-    """Keep figures with the benchmark's, and print them."""
-    benchmark.extra_info.update(facts)
-    shown = ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in facts.items()
-    )
-    sys.stdout.write(f"\n  {shown}\n")
-
-
-def least_seconds(function, rounds=5):
-    """Return the least CPU time of some calls."""
-    spent = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        function()
-        spent.append(time.process_time() - begun)
-    return min(spent)
 
 
 # -- wayfinding -----------------------------------------------------------------------------------
@@ -69,10 +48,11 @@ def compare_with_searches(benchmark, walls, goal, starts, smoothing):
     paths = follow(compute(), starts)
     searcher = AStar(walls)
     best = np.array([searcher.cost(start, goal) for start in starts])
-    field_seconds = least_seconds(compute)
+    field_seconds = least_cpu_seconds(compute)
     field = compute()
-    way_seconds = least_seconds(lambda: follow(field, starts))
-    search_seconds = least_seconds(lambda: [searcher.cost(s, goal) for s in starts]) / len(starts)
+    way_seconds = least_cpu_seconds(lambda: follow(field, starts))
+    searching = least_cpu_seconds(lambda: [searcher.cost(start, goal) for start in starts])
+    search_seconds = searching / len(starts)
     benchmark.pedantic(compute, rounds=3 if FULL else 1)
     tell(
         benchmark,
@@ -180,10 +160,10 @@ def test_foraging_speed(benchmark, ants, size):
     foragers, steps = Foragers(ants=ants), 200
     forage_worlds(food, foragers, 1, rng)
     with use_threads(1):
-        ours = least_seconds(lambda: forage_worlds(food, foragers, steps, rng))
+        ours = least_cpu_seconds(lambda: forage_worlds(food, foragers, steps, rng))
         benchmark.pedantic(forage_worlds, (food, foragers, steps, rng), rounds=3)
     rival = NumpyForagers(food[0], foragers, rng)
-    theirs = least_seconds(rival.step, rounds=20) * steps
+    theirs = least_cpu_seconds(rival.step, 20) * steps
     million_steps = ants * steps / 1e6
     tell(
         benchmark,

@@ -1,12 +1,10 @@
 """Trails as graphs, box counts and charges, beside scikit-image and plain NumPy.
 
-Run with ``pytest tests/benchmarks/test_stigmergy_patterns.py --benchmark-enable``; the sizes of the
-documentation need ``SWARMLOOM_FULL_BENCHMARKS=1``.
+Run with ``pytest tests/benchmarks/test_stigmergy_patterns.py --benchmark-enable -s``; the sizes
+of the documentation need ``SWARMLOOM_FULL_BENCHMARKS=1``.
 """
 
 import os
-import sys
-import time
 from functools import cache
 
 import numpy as np
@@ -17,6 +15,7 @@ from swarmloom_protocols.stigmergy.patterns.phase_charges import phase_charges
 from swarmloom_protocols.stigmergy.patterns.thinning import skeleton
 from swarmloom_protocols.stigmergy.patterns.trail_graph import trail_graph
 from swarmloom_protocols.stigmergy.patterns.trail_mask import trail_mask
+from tests.benchmarks.measuring import least_cpu_seconds, tell_beside
 from tests.protocols.stigmergy.patterns.known_fields import frame
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
@@ -33,27 +32,13 @@ def forest(side):
     return (field + 0.1 * noise).astype(np.float32)
 
 
-def least_cpu_seconds(function, argument, repeats=3):
-    """Return the least CPU time of some calls, after one that compiles."""
-    function(argument)
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function(argument)
-        times.append(time.process_time() - start)
-    return min(times)
-
-
 def compare(benchmark, function, peers, argument):
     benchmark.pedantic(function, (argument,), rounds=5, warmup_rounds=1)
-    own = least_cpu_seconds(function, argument)
-    benchmark.extra_info["cpu_ms"] = round(1e3 * own, 2)
-    for name, peer in peers.items():
-        ratio = least_cpu_seconds(peer, argument) / max(own, 1e-9)
-        benchmark.extra_info[name] = round(ratio, 2)
-        sys.stdout.write(
-            f"{benchmark.name}: {1e3 * own:.2f} ms of CPU time, {name} takes {ratio:.2f} times\n"
-        )
+    own = least_cpu_seconds(lambda: function(argument))
+    seconds = {
+        name: least_cpu_seconds(lambda peer=peer: peer(argument)) for name, peer in peers.items()
+    }
+    tell_beside(benchmark, own, seconds)
 
 
 def graph_of(field):

@@ -8,13 +8,13 @@ least CPU time of several repeats, which other work on the machine disturbs leas
 import importlib.util
 import os
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from swarmloom.device import use_threads
 from swarmloom_protocols.stigmergy.physarum.swarm import PhysarumSwarm
+from tests.benchmarks.measuring import least_cpu_seconds
 from tests.benchmarks.physarum_peers import RULES, NumPySwarm, mesa_swarm
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
@@ -24,17 +24,6 @@ HAS_MESA = importlib.util.find_spec("mesa") is not None
 # A step reads and writes places and headings, reads coins, the trail at three places, and reads
 # and writes a count; each cell's trail is read and written, its count read and cleared.
 BYTES_AN_AGENT, BYTES_A_CELL = 2 * 16 + 4 + 3 * 4 + 2, 2 * 4 + 2
-
-
-def least_seconds(step, repeats):
-    """CPU seconds of one call, after one that counts for nothing."""
-    step()
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        step()
-        seconds.append(time.process_time() - start)
-    return min(seconds)
 
 
 def ours(n, side, steps):
@@ -53,14 +42,14 @@ def test_full_step(benchmark, n, side):
     warm, many = (64, max(1, 3_000_000 // (n + side * side // 8))) if FULL else (2, 1)
     with use_threads(1):
         swarm = ours(n, side, warm)
-        seconds = least_seconds(lambda: swarm.step(many), 12) / many
+        seconds = least_cpu_seconds(lambda: swarm.step(many), 12) / many
         benchmark.pedantic(swarm.step, (many,), rounds=5)
     numpy_swarm = NumPySwarm(n, (side, side))
     for _ in range(min(warm, 10)):
         numpy_swarm.step()
-    peers = {"NumPy": least_seconds(numpy_swarm.step, 5)}
+    peers = {"NumPy": least_cpu_seconds(numpy_swarm.step, 5)}
     if HAS_MESA and n <= MESA_MOST_AGENTS:
-        peers["Mesa"] = least_seconds(mesa_swarm(n, (side, side)).step, 2)
+        peers["Mesa"] = least_cpu_seconds(mesa_swarm(n, (side, side)).step, 2)
     report(benchmark, n, side, seconds, peers)
     assert np.isfinite(swarm.trail).all()
 
@@ -83,7 +72,7 @@ def test_growth_with_agents(benchmark, n):
     side = 1024 if FULL else 64
     with use_threads(1):
         swarm = ours(n, side, 2)
-        seconds = least_seconds(swarm.step, 4)
+        seconds = least_cpu_seconds(swarm.step, 4)
         benchmark.pedantic(swarm.step, rounds=3)
     benchmark.extra_info["nanoseconds an agent"] = seconds / n * 1e9
     say(f"{n:,} agents on {side}²: {seconds / n * 1e9:.2f} ns an agent")

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import nullcontext
 from itertools import count
 
 import numpy as np
@@ -23,6 +22,7 @@ import pytest
 
 from swarmloom_protocols.stigmergy.traces.neighbourhoods import CosineNeighbourhood
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
+from tests.benchmarks.measuring import tell
 from tests.protocols.stigmergy.traces.crews import queueing, tool_choice, topic_choice
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
@@ -41,13 +41,6 @@ def rate(work, operations=OPERATIONS):
         work(operations)
         best = max(best, operations / max(time.process_time() - started, 1e-9))
     return best
-
-
-def report(benchmark, capsys, title, **values):
-    benchmark.extra_info.update(values)
-    shown = ", ".join(f"{name} {value:,.3g}" for name, value in values.items())
-    with capsys.disabled() if benchmark.enabled else nullcontext():
-        print(f"\n{title}: {shown}")  # noqa: T201
 
 
 # -- in memory -------------------------------------------------------------------------------------
@@ -90,18 +83,18 @@ def in_memory():
     return deposit, deposit_many, sense, sense_eight, claim, dictionary
 
 
-def test_rates_in_memory(benchmark, capsys):
+def test_rates_in_memory(benchmark):
     works = in_memory()
     rates = benchmark.pedantic(
         lambda: {work.__name__: rate(work) for work in works}, rounds=1, iterations=1
     )
     ratio = rates["dictionary"] / rates["deposit"]
-    report(benchmark, capsys, "in memory, a second", **rates, dictionary_over_deposit=ratio)
+    tell(benchmark, "in memory, a second", **rates, dictionary_over_deposit=ratio)
     assert set(rates) == {work.__name__ for work in works}
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_growth_with_keys(benchmark, capsys, size):
+def test_growth_with_keys(benchmark, size):
     store = TraceStore()
     store.channel("load", half_life=3600.0)
     store.deposit_many([(i, "load", "a") for i in range(size)])
@@ -116,7 +109,7 @@ def test_growth_with_keys(benchmark, capsys, size):
             store.sense(i, "load")
 
     rates = benchmark.pedantic(lambda: (rate(deposit), rate(sense)), rounds=1, iterations=1)
-    report(benchmark, capsys, f"{size:,} keys, a second", deposit=rates[0], sense=rates[1])
+    tell(benchmark, f"{size:,} keys, a second", deposit=rates[0], sense=rates[1])
     assert store.changes(0)[0] == size + REPEATS * OPERATIONS
 
 
@@ -174,7 +167,7 @@ def in_a_file(path):
     return store, (deposit, deposit_many, sense, claim)
 
 
-def test_rates_in_a_file(benchmark, capsys, tmp_path):
+def test_rates_in_a_file(benchmark, tmp_path):
     store, works = in_a_file(tmp_path / "store.sqlite")
     connection, plain_upsert = plain_table(tmp_path / "plain.sqlite")
     operations = OPERATIONS // 10
@@ -184,13 +177,13 @@ def test_rates_in_a_file(benchmark, capsys, tmp_path):
         iterations=1,
     )
     ratio = rates["plain_upsert"] / rates["deposit"]
-    report(benchmark, capsys, "in a file, a second", **rates, plain_over_deposit=ratio)
+    tell(benchmark, "in a file, a second", **rates, plain_over_deposit=ratio)
     assert store.sense(0, "load").evidence > 0
     store.close()
     connection.close()
 
 
-def test_rate_of_diskcache(benchmark, capsys, tmp_path):
+def test_rate_of_diskcache(benchmark, tmp_path):
     cache, diskcache_incr = disk_cache(tmp_path / "cache")
     store, (deposit, *_) = in_a_file(tmp_path / "store.sqlite")
     operations = OPERATIONS // 10
@@ -200,7 +193,7 @@ def test_rate_of_diskcache(benchmark, capsys, tmp_path):
         iterations=1,
     )
     ratio = rates[0] / rates[1]
-    report(benchmark, capsys, "a second", deposit=rates[0], diskcache_incr=rates[1], ratio=ratio)
+    tell(benchmark, "a second", deposit=rates[0], diskcache_incr=rates[1], ratio=ratio)
     assert cache[0] > 0
     store.close()
     cache.close()
@@ -210,7 +203,7 @@ def test_rate_of_diskcache(benchmark, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("places", [1_000, 10_000, 100_000] if FULL else [200])
-def test_sense_over_vectors(benchmark, capsys, places):
+def test_sense_over_vectors(benchmark, places):
     vectors = np.random.default_rng(0).normal(size=(places, 384)).astype(np.float32)
     store = TraceStore(neighbourhood=CosineNeighbourhood(lambda keys: vectors[keys]))
     store.deposit_many([(i, "ok", "a") for i in range(places)])
@@ -221,7 +214,7 @@ def test_sense_over_vectors(benchmark, capsys, places):
         store.sense(i, "ok", radius=0.5)
         times.append(time.perf_counter() - started)
     benchmark.pedantic(store.sense, (1, "ok"), {"radius": 0.5}, rounds=1, iterations=1)
-    report(benchmark, capsys, f"{places:,} places of 384", milliseconds=1e3 * min(times))
+    tell(benchmark, f"{places:,} places of 384", milliseconds=1e3 * min(times))
     assert store.sense(1, "ok", radius=0.5).value >= 1.0
 
 
@@ -259,10 +252,10 @@ CREWS = {
 
 
 @pytest.mark.parametrize("crew", CREWS)
-def test_simulated_crews(benchmark, capsys, crew):
+def test_simulated_crews(benchmark, crew):
     values = benchmark.pedantic(
         lambda: [CREWS[crew](seed) for seed in SEEDS], rounds=1, iterations=1
     )
     half = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5
-    report(benchmark, capsys, crew, mean=float(np.mean(values)), half_width_95=half)
+    tell(benchmark, crew, mean=float(np.mean(values)), half_width_95=half)
     assert np.isfinite(values).all()
