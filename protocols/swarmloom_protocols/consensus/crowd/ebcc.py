@@ -12,7 +12,7 @@ from scipy.special import digamma, gammaln
 from swarmloom.errors import MemoryLimitError
 from swarmloom_protocols.checks import positive, whole
 from swarmloom_protocols.consensus.crowd.fits import Fit, evidence_start, vote_shares
-from swarmloom_protocols.consensus.crowd.vote_kernels import add_confusion, add_subtype_scores
+from swarmloom_protocols.consensus.crowd.vote_kernels import add_confusion, add_scores
 from swarmloom_protocols.consensus.crowd.votes import MOST_TABLE_ELEMENTS, UNKNOWN, CrowdVotes
 
 __all__ = ["ebcc"]
@@ -154,7 +154,7 @@ def _expected_subtypes(votes: CrowdVotes, shares: FloatArray, priors: Priors) ->
     prior = _mean_log(classes, 0)[:, None] + _mean_log(sizes, 1)
     scores = np.empty((votes.n_items, prior.size))
     scores[:] = prior.ravel()
-    add_subtype_scores(votes.starts, votes.workers, votes.labels, _mean_log(table, 1), scores)
+    add_scores(votes.starts, votes.workers, votes.labels, _mean_log(table, 1), scores)
     following = scores.reshape(shares.shape)
     known = np.flatnonzero(votes.gold != UNKNOWN)
     own = following[known, votes.gold[known]]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.consensus.crowd.vote_kernels import normalised
+from swarmloom_protocols.consensus.crowd.vote_kernels import all_normalised
 
 __all__ = ["SMALLEST", "add_ability_terms", "easiness_step", "glad_posteriors"]
 
@@ -107,12 +107,11 @@ def glad_posteriors(
 ) -> float:
     """Infer each item's truth; overwrite the posterior and return the log likelihood."""
     total, others = 0.0, math.log(max(1, posterior.shape[1] - 1))
+    posterior[:] = log_prior
     for i in range(starts.size - 1):
         scores = posterior[i]
-        scores[:] = log_prior
         for v in range(starts[i], starts[i + 1]):
             logit = ability[workers[v]] * easiness[i]
             scores[labels[v]] += logit + others
             total += log_sigmoid(-logit) - others
-        total += normalised(scores, gold[i])
-    return total
+    return total + all_normalised(posterior, gold)

@@ -12,7 +12,8 @@ from swarmloom.jit import kernel
 __all__ = [
     "add_confusion",
     "add_right",
-    "add_subtype_scores",
+    "add_scores",
+    "all_normalised",
     "coin_posteriors",
     "label_counts",
     "table_posteriors",
@@ -74,6 +75,38 @@ def normalised(scores: FloatArray, gold: int) -> float:
 
 
 @kernel
+def all_normalised(scores: FloatArray, gold: IntArray) -> float:
+    """Turn all items' log joint probabilities into posteriors, as `normalised` does; their sum."""
+    total = 0.0
+    for i in range(gold.size):
+        total += normalised(scores[i], gold[i])
+    return total
+
+
+@kernel
+def add_scores(
+    starts: IntArray, workers: IntArray, labels: IntArray, table: FloatArray, scores: FloatArray
+) -> None:
+    """Add to each item's scores the row of the table of each of its votes.
+
+    Parameters
+    ----------
+    starts, workers, labels : ndarray of int64
+        The votes.
+    table : ndarray of float64, shape (workers, labels, width)
+        What a vote adds.
+    scores : ndarray of float64, shape (items, width)
+        Added to.
+    """
+    for i in range(starts.size - 1):
+        score = scores[i]
+        for v in range(starts[i], starts[i + 1]):
+            row = table[workers[v], labels[v]]
+            for c in range(row.size):
+                score[c] += row[c]
+
+
+@kernel
 def table_posteriors(
     starts: IntArray,
     workers: IntArray,
@@ -103,16 +136,9 @@ def table_posteriors(
     float
         The log likelihood of votes and known truths.
     """
-    total = 0.0
-    for i in range(starts.size - 1):
-        scores = posterior[i]
-        scores[:] = log_prior
-        for v in range(starts[i], starts[i + 1]):
-            row = log_table[workers[v], labels[v]]
-            for k in range(row.size):
-                scores[k] += row[k]
-        total += normalised(scores, gold[i])
-    return total
+    posterior[:] = log_prior
+    add_scores(starts, workers, labels, log_table, posterior)
+    return all_normalised(posterior, gold)
 
 
 @kernel
@@ -130,11 +156,9 @@ def coin_posteriors(
 
     Parameters
     ----------
-    starts, workers, labels : ndarray of int64
-        The votes.
     log_right, log_wrong : ndarray of float64, shape (workers,)
         Log probabilities of the right label and of each single wrong one.
-    log_prior, gold, posterior
+    starts, workers, labels, log_prior, gold, posterior
         As in `table_posteriors`.
 
     Returns
@@ -142,17 +166,15 @@ def coin_posteriors(
     float
         The log likelihood of votes and known truths.
     """
-    total = 0.0
+    posterior[:] = log_prior
+    all_wrong = 0.0
     for i in range(starts.size - 1):
         scores = posterior[i]
-        scores[:] = log_prior
-        all_wrong = 0.0
         for v in range(starts[i], starts[i + 1]):
             worker = workers[v]
             all_wrong += log_wrong[worker]
             scores[labels[v]] += log_right[worker] - log_wrong[worker]
-        total += all_wrong + normalised(scores, gold[i])
-    return total
+    return all_wrong + all_normalised(posterior, gold)
 
 
 @kernel
@@ -185,26 +207,3 @@ def add_right(
     for i in range(starts.size - 1):
         for v in range(starts[i], starts[i + 1]):
             right[workers[v]] += posterior[i, labels[v]]
-
-
-@kernel
-def add_subtype_scores(
-    starts: IntArray, workers: IntArray, labels: IntArray, table: FloatArray, scores: FloatArray
-) -> None:
-    """Add to each item's scores the row of the table of each of its votes.
-
-    Parameters
-    ----------
-    starts, workers, labels : ndarray of int64
-        The votes.
-    table : ndarray of float64, shape (workers, labels, width)
-        What a vote adds.
-    scores : ndarray of float64, shape (items, width)
-        Added to.
-    """
-    for i in range(starts.size - 1):
-        score = scores[i]
-        for v in range(starts[i], starts[i + 1]):
-            row = table[workers[v], labels[v]]
-            for c in range(row.size):
-                score[c] += row[c]
