@@ -196,8 +196,15 @@ def fixed_point(system: System, guess: ArrayLike) -> FloatArray:
     return point
 
 
-def _unstable(system: System, parameter: str, point: FloatArray) -> tuple[float, FloatArray]:
-    """Return the unstable multiplier a and the vector f with f · ∂f/∂p = 1 that it acts along."""
+def _unstable(
+    system: System, parameter: str, guess: ArrayLike
+) -> tuple[FloatArray, float, FloatArray]:
+    """Return a fixed point, its unstable multiplier, and the vector f with f · ∂F/∂p = 1 along it.
+
+    F is the map, p the parameter.
+    """
+    _known(system, parameter)
+    point = fixed_point(system, guess)
     multipliers, left = np.linalg.eig(system.jacobian_at(point).T)
     outside = np.flatnonzero(abs(multipliers) > 1.0)
     if outside.size != 1:
@@ -211,7 +218,7 @@ def _unstable(system: System, parameter: str, point: FloatArray) -> tuple[float,
     reaction = float(along @ (above - below)) / (2.0 * PARAMETER_STEP)
     if reaction == 0.0:
         raise InputError(f"{parameter}: moves nothing along the unstable direction")
-    return float(multipliers[outside[0]].real), along / reaction
+    return point, float(multipliers[outside[0]].real), along / reaction
 
 
 def _make_held(system: System) -> Callable[..., None]:
@@ -312,9 +319,7 @@ def ogy(
         No fixed point is near the guess, it has not exactly one unstable direction, or an argument
         is out of its range.
     """
-    _known(system, parameter)
-    point = fixed_point(system, guess)
-    multiplier, along = _unstable(system, parameter, point)
+    point, multiplier, along = _unstable(system, parameter, guess)
     return _held(
         system, parameter, point, -multiplier * along, (False, most, steps, noise), start, rng
     )
@@ -342,9 +347,7 @@ def pyragas(
         As in `ogy`; the method also needs an unstable multiplier between −3 and −1 (Ushio 1996: a
         point with a multiplier above 1 cannot be held by delayed feedback).
     """
-    _known(system, parameter)
-    point = fixed_point(system, guess)
-    multiplier, along = _unstable(system, parameter, point)
+    point, multiplier, along = _unstable(system, parameter, guess)
     if not -3.0 < multiplier < -1.0:
         raise InputError(f"{system.name}: multiplier {multiplier:.4g}; allowed: between -3 and -1")
     # Stable for strengths from −(1 + a) / 2 to 1; their middle is taken.
