@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom_protocols.consensus.panel import EMPTY, Panel, PanelSettings
+from swarmloom_protocols.consensus.panel.budget import Budget
 from swarmloom_protocols.consensus.panel.changes import ChangeWatch
 from swarmloom_protocols.consensus.panel.learning import History, Rates
 from tests.naive import panel as naive
@@ -115,8 +117,10 @@ def test_finding_it_wins_back_what_it_cost():
     assert after(12.0) > after(1e9) + 0.02
 
 
-def test_a_panel_resumed_after_a_change_goes_on_as_it_would_have():
+@pytest.mark.parametrize("studied", [0, 30])
+def test_a_panel_resumed_after_a_change_goes_on_as_it_would_have(studied):
     panel, rng = panel_of(0), np.random.default_rng(0)
+    panel.study(np.zeros(studied, int), np.full(studied, 5), rng.integers(0, 5, (studied, 5)))
     stream(panel, rng, 500, SKILLS)
     stream(panel, rng, 200, BROKEN)
     assert panel.changes()
@@ -135,3 +139,55 @@ def test_an_expert_turned_bad_is_asked_in_audits_alone_until_it_is_graded():
     stream(panel, rng, 200, BROKEN)
     assert not panel.report().pool[LEADER]
     assert panel.report().labels[LEADER] > 0
+
+
+def test_a_cheap_leader_that_answers_at_random_is_asked_in_audits_alone_from_then_on():
+    prices, skills = np.array([0.1, 0.2, 0.3, 1.5]), np.array([0.7, 0.65, 0.6, 0.8])
+    settings = PanelSettings(target_cost=1.0, probation_grades=5)
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        panel = Panel(prices, 1, settings, rng=rng)
+        stream(panel, rng, 800, skills, n_options=8)
+        skills_after = np.where(np.arange(4) == 0, 1 / 8, skills)
+        stream(panel, rng, 300, skills_after, n_options=8)
+        assert panel.changes()[0][1] == 0
+        before = panel.report()
+        assert before.labels[0] > settings.probation_grades
+        stream(panel, rng, 300, skills_after, graded=0.0, n_options=8)
+        assert panel.report().calls.tolist()[0] == before.calls[0]
+        assert not panel.report().pool[0]
+
+
+def test_after_a_change_the_price_of_money_is_searched_in_steps_that_get_smaller():
+    settings = PanelSettings(target_cost=1.0, price_ceiling=1e9)
+    budget = Budget.fresh(settings)
+
+    def step():
+        before = budget.price
+        budget.pay_audit(1.0)
+        return math.log(budget.price / before)
+
+    assert step() == pytest.approx(settings.price_step)
+    budget.unsettle()
+    steps = []
+    for _ in range(400):
+        steps.append(step())
+        budget.pay_task(1.0)
+    assert steps[0] == pytest.approx(12.5 * settings.price_step)
+    assert steps[100] == pytest.approx(250 / 120 * settings.price_step)
+    assert all(later <= sooner for sooner, later in itertools.pairwise(steps[:230]))
+    assert steps[231:] == pytest.approx([settings.price_step] * 169)
+
+
+def test_a_debt_made_after_a_change_stays_small():
+    def debt(unsettled):
+        budget = Budget.fresh(PanelSettings(target_cost=1.0))
+        budget.price = 0.01
+        if unsettled:
+            budget.unsettle()
+        # Spending that falls with the price of money, and meets the target at 0.03.
+        for _ in range(300):
+            budget.pay_task((0.03 / budget.price) ** 0.5)
+        return budget.spent - budget.tasks
+
+    assert 0.0 < debt(True) < 0.5 * debt(False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from swarmloom_protocols.consensus.panel import Panel, PanelSettings
 from swarmloom_protocols.consensus.panel.history import Journal
-from swarmloom_protocols.consensus.panel.pool import choose_pool, explored, undominated
+from swarmloom_protocols.consensus.panel.pool import choose_pool, explored, undominated, unproved
 from swarmloom_protocols.consensus.panel.reports import calibration
 
 
@@ -49,6 +49,25 @@ def test_a_pool_too_large_keeps_the_most_hopeful():
     accuracy = np.linspace(0.5, 0.6, 10)
     pool = choose_pool(accuracy, np.zeros(10, int), np.ones(10), 0.01, PanelSettings(pool_limit=3))
     assert np.flatnonzero(pool).tolist() == [7, 8, 9]
+
+
+@settings(max_examples=50, deadline=None)
+@given(records(), st.data())
+def test_who_has_turned_bad_waits_for_grades_and_for_being_worth_it(record, data):
+    worth, labels, _ = record
+    count = len(worth)
+    changes = data.draw(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, count - 1))))
+    defaults = PanelSettings()
+
+    def waits(expert):
+        items = [item for item, changed in changes if changed == expert]
+        hope = worth[expert] + defaults.prune_error / math.sqrt(labels[expert] + 2)
+        ungraded = labels[expert] < defaults.probation_grades
+        recent = any(2000 - item < defaults.probation_tasks for item in items)
+        return bool(items) and (hope < np.median(worth) or (ungraded and recent))
+
+    found = unproved(changes, 2000, labels, worth, defaults)
+    assert found.tolist() == [waits(expert) for expert in range(count)]
 
 
 def test_exploration_fades_with_calls_and_keeps_rates_distributions():

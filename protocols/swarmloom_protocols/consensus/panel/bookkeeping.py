@@ -48,6 +48,7 @@ from swarmloom_protocols.consensus.panel.pool import (
     explored,
     speakers,
     undominated,
+    unproved,
 )
 from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief
@@ -317,15 +318,14 @@ class PanelLearning:
         self._learner.doubt(changed, self.settings.change_fall)
         self._labels[changed] = (self._journal["truth"][items] >= 0).sum()
         self._changed_at = len(self._journal)
-        self._budget.eased = True
+        self._budget.unsettle()
         self.refit()
 
     def _on_probation(self) -> BoolArray:
-        """Experts that turned bad and have not been graded enough since: audits alone ask them."""
-        waiting = np.zeros(self.n_experts, np.bool_)
-        for item, expert in self._watch.found:
-            waiting[expert] |= len(self._journal) - item < self.settings.probation_tasks
-        return waiting & (self._labels < self.settings.probation_grades)
+        """Experts that turned bad and have not proved themselves since: audits alone ask them."""
+        worth = self._accuracy - self._budget.price * self.prices
+        changes, tasks = self._watch.found, len(self._journal)
+        return unproved(changes, tasks, self._labels, worth, self.settings)
 
     def _ungraded_weight(self) -> float:
         weight = self.settings.ungraded_weight
@@ -405,7 +405,7 @@ class PanelLearning:
         rng = np.random.default_rng([self._seed, self._refits])
         self._watch.take_up(self._rates)
         self._explored = explored(self._rates.topical, self._calls, self.settings.jitter, rng)
-        accuracy = estimated_accuracy(self._rates)
+        accuracy = self._accuracy = estimated_accuracy(self._rates)
         self._pool = choose_pool(
             accuracy, self._labels, self.prices, self._budget.price, self.settings
         )

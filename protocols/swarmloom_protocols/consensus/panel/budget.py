@@ -12,6 +12,12 @@ __all__ = ["Budget"]
 _STALE = 0.05
 """Change of log price at which look-aheads made with the old price are thrown away."""
 
+_UNSETTLED = 250.0
+"""Tasks after a change until steps of the price are as small as ever again."""
+
+_FIRST_STEPS = 20.0
+"""Tasks after a change over which they are at their largest."""
+
 
 @dataclass
 class Budget:
@@ -19,7 +25,10 @@ class Budget:
 
     The price (utility per unit of cost) is an integral controller in log space: it rises after a
     dear task and falls after a cheap one, so over a long stream the mean cost must meet the
-    target unless the price stands at its bounds.
+    target unless the price stands at its bounds. The price that was right with an expert that has
+    turned bad may be far off without it: from then on steps are large and fall with the number of
+    tasks since (Robbins and Monro 1951, "A stochastic approximation method"), or the search would
+    be paid for with a debt that takes thousands of tasks to work off.
 
     Attributes
     ----------
@@ -31,8 +40,9 @@ class Budget:
     spent, audit_spent : float
         Money paid so far, audits included; the part of it that went into audits.
     tasks : int
-    eased : bool
-        Whether debts are worked off three times as slowly.
+    changed_at : int
+        ``tasks`` when an expert was last found to have turned bad, -1 if none was. From then on
+        debts are worked off three times as slowly.
     """
 
     settings: PanelSettings
@@ -41,7 +51,7 @@ class Budget:
     spent: float = 0.0
     audit_spent: float = 0.0
     tasks: int = 0
-    eased: bool = False
+    changed_at: int = -1
 
     @classmethod
     def fresh(cls, settings: PanelSettings) -> Budget:
@@ -66,13 +76,24 @@ class Budget:
     def _aim(self, target: float) -> float:
         """Cost to aim at: the target less what works off an overspent sum."""
         owed = self.spent - target * self.tasks
-        repay = self.settings.repay_tasks * (3.0 if self.eased else 1.0)
+        repay = self.settings.repay_tasks * (1.0 if self.changed_at < 0 else 3.0)
         correction = owed / repay if repay else 0.0
         return target - min(max(correction, -0.5 * target), 0.5 * target)
 
     def _move(self, surplus: float) -> None:
         low, high = self.settings.price_floor, self.settings.price_ceiling
-        self.price = min(max(self.price * math.exp(self.settings.price_step * surplus), low), high)
+        self.price = min(max(self.price * math.exp(self._step() * surplus), low), high)
+
+    def _step(self) -> float:
+        """Rate of change of the price."""
+        if self.changed_at < 0:
+            return self.settings.price_step
+        since = self.tasks - self.changed_at
+        return self.settings.price_step * max(_UNSETTLED / (since + _FIRST_STEPS), 1.0)
+
+    def unsettle(self) -> None:
+        """Search for the price anew: an expert has turned bad."""
+        self.changed_at = self.tasks
 
     def requote(self, now: bool = False) -> bool:
         """Bring `quoted` up to date where it is stale, or ``now``; say whether it changed."""

@@ -316,7 +316,8 @@ class Panel(PanelLearning):
         panel._former.resume(_part("former.", state))
         panel._journal = Journal(_part("journal.", state))
         panel._watch.resume(_part("watch.", state))
-        panel._budget.eased = bool(panel._watch.found)
+        if panel._watch.found:
+            panel._budget.changed_at = panel._changed_at - panel._studied
         panel._watch.take_up(panel._rates)
         for _, expert in panel._watch.found:
             panel._learner.doubt(expert, panel.settings.change_fall)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from swarmloom.jit import kernel
@@ -10,7 +12,14 @@ from swarmloom_protocols.consensus.panel.learning import Rates, shifted_rates
 from swarmloom_protocols.consensus.panel.likelihood import RIGHT
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
 
-__all__ = ["choose_pool", "estimated_accuracy", "explored", "speakers", "undominated"]
+__all__ = [
+    "choose_pool",
+    "estimated_accuracy",
+    "explored",
+    "speakers",
+    "undominated",
+    "unproved",
+]
 
 
 def estimated_accuracy(rates: Rates) -> FloatArray:
@@ -131,3 +140,41 @@ def choose_pool(
         order = np.argsort(-hope[inside], kind="stable")
         pool[inside[order[settings.pool_limit :]]] = False
     return pool
+
+
+def unproved(
+    changes: Iterable[tuple[int, int]],
+    tasks: int,
+    labels: IntArray,
+    worth: FloatArray,
+    settings: PanelSettings,
+) -> BoolArray:
+    """Name the experts that turned bad and have not proved themselves since.
+
+    Either too few of their answers have been graded, for too short a time, or they are still
+    worth less than half of all experts are, by more than the error of their grades. However
+    cheap it is, an expert that answers at random is not to be asked: to a model with one popular
+    wrong answer its answers tell which that is, and nothing ungraded contradicts it.
+
+    Parameters
+    ----------
+    changes : iterable of (int, int)
+        Task number and expert of each change found.
+    tasks : int
+        Recorded so far.
+    labels : int64[experts]
+        Graded answers, since the change of those that changed.
+    worth : float64[experts]
+        Accuracy less price.
+
+    Returns
+    -------
+    bool[experts]
+    """
+    weak = worth + settings.prune_error / np.sqrt(labels + 2.0) < np.median(worth)
+    new = labels < settings.probation_grades
+    waiting = np.zeros(labels.shape[0], np.bool_)
+    for item, expert in changes:
+        recent = tasks - item < settings.probation_tasks
+        waiting[expert] |= weak[expert] or (recent and new[expert])
+    return waiting

@@ -76,6 +76,7 @@ class PanelSettings:
         Standard deviation of the logits' exploration noise for an expert never asked.
     price_start, price_step, price_floor, price_ceiling : float
         The price of money (utility per unit of cost) at the start, its rate of change, its range.
+        After an expert turned bad the rate is up to 12 times as high for 250 tasks.
     repay_tasks : float
         Tasks over which an overspent or unspent sum is worked off; three times as many once an
         expert has turned bad, for learning who stands in for it costs money.
@@ -86,7 +87,8 @@ class PanelSettings:
         Answers of an expert, as they weigh in learning, before it is watched.
     probation_grades, probation_tasks : int
         An expert that has turned bad is asked in audits alone until so many of its answers have
-        been graded since, or so many tasks have passed.
+        been graded since, or so many tasks have passed, and longer where the grades say that it
+        is worth less than half of all experts are (`pool.unproved`).
     survey_rounds, survey_tasks, survey_asks : int
         The panel begins with so many rounds of ``survey_tasks`` tasks: all experts are asked in
         the first, half of them in the next, and so on, but never more than ``survey_asks`` on one
