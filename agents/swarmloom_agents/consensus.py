@@ -3,7 +3,6 @@
 # No `from __future__ import annotations` here: CrewAI reads the guardrail's return annotation as
 # an object, and refuses one that is a string.
 import logging
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from swarmloom_protocols.consensus.answers.ballots import group_ballots
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
 from swarmloom_protocols.consensus.answers.stopping import Stopper
 from swarmloom_protocols.consensus.equivalences import AnswerClasses, named_equivalence
+from swarmloom_protocols.consensus.findings import Finding, texts_of
 from swarmloom_protocols.consensus.free_text import Equivalence
 
 __all__ = ["ConsensusGuardrail", "consensus_guardrail"]
@@ -35,7 +35,6 @@ _SURVEY_EVERY = 10
 _FIRST_LOOK = 16
 # Fewer questions than these say nothing of their keys.
 _FEWEST_KEYS = 3
-_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 OnVerdict = Callable[[CrewVerdict], None]
 
@@ -191,8 +190,8 @@ class ConsensusGuardrail:
         # By execution and what was asked: what has ended is forgotten with its execution.
         self._open: WeakKeyDictionary[object, dict[Wanted, _Open]] = WeakKeyDictionary()
         self._begun_tasks, self._learned_tasks = 0, 0
-        self._doubts: list[str] = []
-        self._told: set[str] = set()
+        self._doubts: list[Finding] = []
+        self._told: set[tuple[str, tuple[tuple[int, ...], ...]]] = set()
         follow_steps()
 
     def __call__(self, output: TaskOutput) -> tuple[bool, Any]:
@@ -255,10 +254,11 @@ class ConsensusGuardrail:
             _check_probe(question, right)
         against = [self._asked(question, right) for question, right in questions.items()]
         if len(against) >= _FEWEST_KEYS and all(against):
-            self._doubts.append(
+            text = (
                 f"most agents agree on another answer than the key of all {len(against)} known "
                 "answers: the keys are wrong, or most agents err together"
             )
+            self._doubts.append(Finding("outvoted keys", text, figures={"items": len(against)}))
         self._tell()
 
     def warnings(self) -> tuple[str, ...]:
@@ -266,8 +266,7 @@ class ConsensusGuardrail:
 
         Each is logged once, after `probe` and at times while the guardrail learns.
         """
-        with self._lock:
-            return (*self.trust.warnings(), *self._doubts)
+        return texts_of(self._findings())
 
     # -- known answers --------------------------------------------------------------------------
 
@@ -289,12 +288,15 @@ class ConsensusGuardrail:
         return answered >= FEWEST_VOICES and 2 * int(counts.max()) > answered
 
     def _tell(self) -> None:
-        """Log each warning once, however its numbers change."""
-        for text in self.warnings():
-            kind = _NUMBER.sub("#", text)
-            if kind not in self._told:
-                self._told.add(kind)
-                _logger.warning("consensus guardrail: %s", text)
+        """Log each warning once for those it is about, however its numbers change."""
+        for one in self._findings():
+            if (one.kind, one.experts) not in self._told:
+                self._told.add((one.kind, one.experts))
+                _logger.warning("consensus guardrail: %s", one.text)
+
+    def _findings(self) -> tuple[Finding, ...]:
+        with self._lock:
+            return (*self.trust.findings(), *self._doubts)
 
     # -- one task -------------------------------------------------------------------------------
 

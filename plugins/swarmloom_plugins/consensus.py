@@ -382,7 +382,10 @@ class Consensus:
                 _logger.warning("consensus: %s", one.text)
         changes = [(EventKind.WARNING_OVER, one) for one in over]
         changes += [(EventKind.WARNING, one) for one in fresh]
-        return [(str(k), {"plugin": self.name, "message": one.text}) for k, one in changes]
+        return [
+            (str(event), {"plugin": self.name, "message": one.text, "kind": one.kind})
+            for event, one in changes
+        ]
 
 
 def _landscape() -> Landscape:

@@ -6,20 +6,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Notice", "Warnings", "of_protocol"]
+from swarmloom_protocols.consensus.answers.trust_warnings import LABEL_FREE_KINDS
+from swarmloom_protocols.consensus.findings import Finding
+
+__all__ = ["Notice", "Warnings", "of_panel", "of_trust"]
 
 # Share of the finished tasks after which to look again.
 _LOOK_EVERY = 10
 _MANY_MORE = 2
-_ROWS = re.compile(r"\((\d+(?:[,;] \d+)*)\)|^experts (\d+ and \d+) ")
-# How the protocols' sentences on agreement begin, which a few tasks would make say anything.
-_EARLY = "too few items"
-_LABEL_FREE = (
-    "the confidence is the prior",
-    "median agreement",
-    "one voice holds",
-    "voices that answer like copies",
-)
+_PAIR = re.compile(r"^experts (\d+) and (\d+) ")
+# Kinds of findings that are counted, and that say no more than how little is known yet.
+_COUNTED = "doubted grades"
+_EARLY = "few items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,27 @@ class Notice:
         return self.kind, self.expert
 
 
-def of_protocol(text: str, names: Sequence[str]) -> Notice:
-    """Take a warning of the protocols, which know experts by their rows.
+def of_trust(finding: Finding, names: Sequence[str]) -> Notice:
+    """Take what trust may suffer from, which knows experts by their rows.
+
+    Parameters
+    ----------
+    finding : Finding
+    names : sequence of str
+        Of the rows.
+    """
+    return Notice(
+        kind=finding.kind,
+        text=finding.told(names),
+        expert=finding.who(lambda row: repr(names[row])),
+        count=int(finding.figures["items"]) if finding.kind == _COUNTED else 0,
+        label_free=finding.kind in LABEL_FREE_KINDS,
+        early=finding.kind == _EARLY,
+    )
+
+
+def of_panel(text: str, names: Sequence[str]) -> Notice:
+    """Take a warning of the panel, which knows experts by their rows.
 
     Parameters
     ----------
@@ -64,22 +81,10 @@ def of_protocol(text: str, names: Sequence[str]) -> Notice:
     names : sequence of str
         Of the rows.
     """
-    rows = _ROWS.search(text)
-    named, whom = text, ""
-    if rows:
-        place = 1 if rows[1] else 2
-        whom = re.sub(r"\d+", lambda row: repr(names[int(row[0])]), rows[place])
-        named = text[: rows.start(place)] + whom + text[rows.end(place) :]
-        text = text[: rows.start(place)] + text[rows.end(place) :]
-    counted = re.match(r"\d+(?= graded)", text)
-    return Notice(
-        kind=re.sub(r"\d+(\.\d+)?", "", text),
-        text=named,
-        expert=whom,
-        count=int(counted[0]) if counted else 0,
-        label_free=text.startswith(_LABEL_FREE),
-        early=text.startswith(_EARLY),
-    )
+    pair = _PAIR.search(text)
+    whom = "" if pair is None else f"{names[int(pair[1])]!r} and {names[int(pair[2])]!r}"
+    named = text if pair is None else f"experts {whom} {text[pair.end() :]}"
+    return Notice(kind=re.sub(r"\d+(\.\d+)?", "", text), text=named, expert=whom)
 
 
 class Warnings:

@@ -13,7 +13,7 @@ from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_config import ConsensusConfig
 from swarmloom_plugins.consensus_grades import Grades
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
-from swarmloom_plugins.consensus_notices import Notice, of_protocol
+from swarmloom_plugins.consensus_notices import Notice, of_panel
 from swarmloom_protocols.consensus.panel import AskValues, Panel, PanelSettings
 
 __all__ = ["PanelMethod"]
@@ -148,7 +148,7 @@ class PanelMethod:
     def warnings(self) -> list[Notice]:
         """Tell what the verdicts may suffer from."""
         names, grades = self._crew.names, self._grades
-        found = [of_protocol(text, names) for text in self._panel.warnings()]
+        found = [of_panel(text, names) for text in self._panel.warnings()]
         if grades.contradicted:
             found.append(Notice("grades", grades.told(), count=grades.contradicted))
         found += [

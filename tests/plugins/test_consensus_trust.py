@@ -381,6 +381,16 @@ def test_experts_are_warned_of_by_name(method):
     assert sum("'e4'" in text and "'twin'" in text for text in ends) == 1
 
 
+def test_events_of_warnings_say_of_which_kind_they_are():
+    experts = crew((0.6, 0.6, 0.6, 0.6, 0.6))
+    experts.append(Expert("twin", experts[4].answer, inline=True))
+    swarm = swarm_of(experts, method="trust", certainty=1.0)
+    result = swarm.run(questions(60))
+    [copies] = [e.data for e in swarm.ledger.view(result.run_id).warnings if "copies" in str(e)]
+    assert copies["kind"] == "copies"
+    assert "('e4', 'twin')" in copies["message"]
+
+
 def turning_bad(index, when):
     def answer(task):
         return answer_of(task, index, 0.9) if int(task.id[1:]) < when else f"Z{task.id}"

@@ -41,7 +41,8 @@ from swarmloom_protocols.consensus.answers.trust_rules import (
     normalised,
     shrunk_accuracy,
 )
-from swarmloom_protocols.consensus.answers.trust_warnings import Evidence, warnings_of
+from swarmloom_protocols.consensus.answers.trust_warnings import Evidence, findings_of
+from swarmloom_protocols.consensus.findings import texts_of
 
 __all__ = ["Decision", "Rule", "Seen", "agree", "chosen_trust"]
 
@@ -162,7 +163,8 @@ def agree(
         graded.n_items if graded else 0.0,
         weightless,
     )
-    return _decision(votes, voiced, weights, weights[rows], rule, graded, warnings_of(evidence))
+    warnings = texts_of(findings_of(evidence))
+    return _decision(votes, voiced, weights, weights[rows], rule, graded, warnings)
 
 
 def _known(probes: Probes | tuple[ArrayLike, ArrayLike] | None, n_agents: int) -> Probes | None:

@@ -25,7 +25,8 @@ from swarmloom_protocols.consensus.answers.ballots import (
 from swarmloom_protocols.consensus.answers.calibration import Calibration, ShareCounts
 from swarmloom_protocols.consensus.answers.probes import Probes
 from swarmloom_protocols.consensus.answers.shared_errors import SharedErrors
-from swarmloom_protocols.consensus.answers.trust_warnings import Evidence, warnings_of
+from swarmloom_protocols.consensus.answers.trust_warnings import Evidence, findings_of
+from swarmloom_protocols.consensus.findings import Finding, texts_of
 
 __all__ = ["CrewTrust"]
 
@@ -153,10 +154,14 @@ class CrewTrust:
 
     def warnings(self) -> tuple[str, ...]:
         """Say what this trust does not hold against, a sentence each."""
+        return texts_of(self.findings())
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Give what this trust does not hold against; experts are rows of voices."""
         weights, rule = self._current()
         sizes = np.bincount(self._rows)
         counts, errors = self._counts, self._errors
-        found = warnings_of(
+        found = findings_of(
             Evidence(
                 counts.rates,
                 weights,
@@ -171,7 +176,8 @@ class CrewTrust:
         )
         if self._doubted:
             text = f"{self._doubted} graded item(s) with wrong keys suspected: agents agree on"
-            found += (f"{text} another answer; they do not count",)
+            text = f"{text} another answer; they do not count"
+            found += (Finding("doubted grades", text, figures={"items": self._doubted}),)
         return found
 
     def state(self) -> dict[str, Any]:
