@@ -14,6 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.device import Device, map_bands, resolve
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus.opinions.arguments import FloatArray, opinions_of, per_expert
+from swarmloom_protocols.consensus.opinions.distances import (
+    TILE_ELEMENTS,
+    TILE_MARGIN,
+    squared_distance,
+)
 from swarmloom_protocols.consensus.opinions.grid_kernels import cell_sums, grid_means
 from swarmloom_protocols.consensus.opinions.line_kernels import (
     line_means,
@@ -33,9 +38,6 @@ LONG = 4.0
 INNER = (0.01, 0.99)
 # What one opinion costs in the grid, in elements of `swarmloom.device.bands`.
 GRID_ROW_ELEMENTS = 512
-TILE_ELEMENTS = 1 << 22
-# Pairs this near to the edge are measured again: a matrix product cancels digits.
-TILE_MARGIN = 1e-12
 # Pairs from which a GPU is worth trying; not measured, for want of one.
 PAIRS_WORTH_A_GPU = 1 << 28
 
@@ -226,10 +228,7 @@ def _select(
             scale = norms[i] + norms[j]
             distance2 = scale - 2.0 * products[row, j]
             if abs(distance2 - reach) <= TILE_MARGIN * scale:
-                distance2 = 0.0
-                for axis in range(values.shape[1]):
-                    away = values[i, axis] - values[j, axis]
-                    distance2 += away * away
+                distance2 = squared_distance(values, i, j)
             products[row, j] = 1.0 if distance2 <= reach else 0.0
 
 

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus.opinions.arguments import FloatArray
+from swarmloom_protocols.consensus.opinions.distances import (
+    TILE_ELEMENTS,
+    TILE_MARGIN,
+    squared_distance,
+)
 
 __all__ = ["joined_labels", "root_of", "unite"]
 
@@ -17,9 +22,6 @@ IntArray = NDArray[np.int64]
 
 # Keys of cells are 64-bit, and neighbours' too.
 MOST_CELLS = float(1 << 60)
-TILE_ELEMENTS = 1 << 22
-# Scalar products cancel digits: pairs this near to the radius are measured again.
-TILE_MARGIN = 1e-12
 
 
 def joined_labels(points: FloatArray, radius: float) -> IntArray:
@@ -92,15 +94,6 @@ def _beyond(point: FloatArray, box: FloatArray) -> float:
 
 
 @kernel
-def _distance2(points: FloatArray, i: int, j: int) -> float:
-    total = 0.0
-    for axis in range(points.shape[1]):
-        away = points[i, axis] - points[j, axis]
-        total += away * away
-    return total
-
-
-@kernel
 def _touch(
     points: FloatArray,
     reach: float,
@@ -115,7 +108,7 @@ def _touch(
         # Most points of crowded cells are told apart without looking at the others.
         if _beyond(points[i], box) <= reach:
             for j in range(other, other_end):
-                if _distance2(points, i, j) <= reach:
+                if squared_distance(points, i, j) <= reach:
                     return True
     return False
 
@@ -200,7 +193,7 @@ def _join_tile(
             scale = norms[i] + norms[j]
             distance2 = scale - 2.0 * products[row, column]
             if abs(distance2 - reach) <= TILE_MARGIN * scale:
-                distance2 = _distance2(points, i, j)
+                distance2 = squared_distance(points, i, j)
             if distance2 <= reach:
                 unite(parents, sizes, i, j)
 

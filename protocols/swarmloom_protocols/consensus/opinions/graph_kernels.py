@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from swarmloom.jit import kernel
 from swarmloom.random_streams32 import Word32, words32
+from swarmloom_protocols.consensus.opinions.distances import squared_distance
 
 __all__ = ["copy_sweep", "cumulate_rows", "graph_means", "pair_sweep"]
 
@@ -17,15 +18,6 @@ HALF = np.uint64(32)
 UNIT = 2.0**-32
 # Random words of so many meetings are made at once, which compilers turn into vector instructions.
 TOGETHER = 256
-
-
-@kernel
-def _distance2(values: FloatArray, i: int, j: int) -> float:
-    total = 0.0
-    for axis in range(values.shape[1]):
-        away = values[i, axis] - values[j, axis]
-        total += away * away
-    return total
 
 
 @kernel(fastmath=frozenset({"reassoc", "nsz"}))
@@ -59,7 +51,7 @@ def _mean(
         mean[axis] = own * values[i, axis]
     for k in range(indices.size):
         j = indices[k]
-        if _distance2(values, i, j) <= reach * reach:
+        if squared_distance(values, i, j) <= reach * reach:
             count += weights[k]
             for axis in range(mean.size):
                 mean[axis] += weights[k] * values[j, axis]
@@ -139,7 +131,7 @@ def _meet(
     last_radius, last_confidence = radii.size - 1, confidence.size - 1
     radius_i, radius_j = radii[min(i, last_radius)], radii[min(j, last_radius)]
     weight_i, weight_j = confidence[min(i, last_confidence)], confidence[min(j, last_confidence)]
-    distance2 = _distance2(values, i, j)
+    distance2 = squared_distance(values, i, j)
     both = 2.0 * rate / (weight_i + weight_j)
     to_j = both * weight_j if distance2 <= radius_i * radius_i else 0.0
     to_i = both * weight_i if distance2 <= radius_j * radius_j else 0.0
