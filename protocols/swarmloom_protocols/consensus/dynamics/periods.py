@@ -73,13 +73,10 @@ def flow_period(states: ArrayLike, dt: float = 1.0, closed: float = CLOSED) -> P
     InputError
         The states are too few or not finite.
     """
-    given = real_array("states", states)
-    if given.ndim not in (1, 2) or len(given) < FEWEST_VALUES or not np.isfinite(given).all():
-        raise InputError(f"states: shape {given.shape}; allowed: finite, from {FEWEST_VALUES} rows")
+    points = _rows(states)
     # It takes half a second to import, and maps do without.
     from scipy.interpolate import CubicSpline
 
-    points = given.reshape(len(given), -1)
     times = positive("dt", dt) * np.arange(len(points), dtype=np.float64)
     if points.shape[1] == 1:
         points = np.hstack([points, CubicSpline(times, points)(times, 1)])
@@ -96,6 +93,14 @@ def flow_period(states: ArrayLike, dt: float = 1.0, closed: float = CLOSED) -> P
         return None
     gaps = np.diff(passages)
     return Period(float(gaps.mean()), float(gaps.std()), len(passages))
+
+
+def _rows(states: ArrayLike) -> FloatArray:
+    """Return states of shape (rows, D), once they are known to be enough and finite."""
+    given = real_array("states", states)
+    if given.ndim not in (1, 2) or len(given) < FEWEST_VALUES or not np.isfinite(given).all():
+        raise InputError(f"states: shape {given.shape}; allowed: finite, from {FEWEST_VALUES} rows")
+    return given.reshape(len(given), -1)
 
 
 def _standardised(points: FloatArray) -> FloatArray:
@@ -149,10 +154,7 @@ def cycle_length(states: ArrayLike, closed: float = 1e-6, most: int = 1024) -> i
     InputError
         The states are too few or not finite.
     """
-    given = real_array("states", states)
-    if given.ndim not in (1, 2) or len(given) < FEWEST_VALUES or not np.isfinite(given).all():
-        raise InputError(f"states: shape {given.shape}; allowed: finite, from {FEWEST_VALUES} rows")
-    points = given.reshape(len(given), -1)
+    points = _rows(states)
     tail = points[-min(len(points), 3 * most) :]
     allowed = closed * max(np.ptp(tail, axis=0).max(), abs(tail).max(), np.finfo(float).tiny)
     for length in range(1, len(tail) // FEWEST_RETURNS + 1):

@@ -78,8 +78,7 @@ def push_sum(
     InputError
         Values that are not finite, or a graph that is not connected or of another size.
     """
-    start, network = _start(values, graph)
-    seed = int(generator("rng", rng).integers(2**32))
+    start, network, seed = _start(values, graph, rng)
     shares = np.column_stack([np.ones(len(start)), start])
     after, partners = np.empty_like(shares), np.empty(len(start), np.int64)
 
@@ -107,8 +106,7 @@ def pairwise_gossip(
     A random node and a random neighbour of it take the mean of their two values. A round of the
     result is n such meetings. Parameters as for `push_sum`.
     """
-    start, network = _start(values, graph)
-    seed = int(generator("rng", rng).integers(2**32))
+    start, network, seed = _start(values, graph, rng)
     current = start.copy()
 
     def estimates(round_number: int) -> FloatArray:
@@ -118,7 +116,9 @@ def pairwise_gossip(
     return _until_close(start, estimates, tolerance, most_rounds, np.shape(values))
 
 
-def _start(values: npt.ArrayLike, graph: Any) -> tuple[FloatArray, Neighbours]:
+def _start(
+    values: npt.ArrayLike, graph: Any, rng: np.random.Generator
+) -> tuple[FloatArray, Neighbours, int]:
     start = np.array(values, np.float64)
     if start.ndim not in (1, 2) or start.shape[0] == 0 or not np.isfinite(start).all():
         raise InputError("values: allowed are finite numbers, one row a node, from one node")
@@ -127,7 +127,8 @@ def _start(values: npt.ArrayLike, graph: Any) -> tuple[FloatArray, Neighbours]:
     network = neighbours_of(start.shape[0] if graph is None else graph)
     if network.nodes != start.shape[0]:
         raise InputError(f"{start.shape[0]} values for a graph of {network.nodes} nodes")
-    return start.reshape(start.shape[0], -1), network
+    seed = int(generator("rng", rng).integers(2**32))
+    return start.reshape(start.shape[0], -1), network, seed
 
 
 def _until_close(
