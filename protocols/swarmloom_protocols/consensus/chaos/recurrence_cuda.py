@@ -30,7 +30,17 @@ def _recurs(states: FloatArray, first: int, second: int, radius: float, euclidea
     return total <= radius * radius if euclidean else most <= radius
 
 
+def _run_length(lengths: IntArray, length: int, recurrent: bool) -> int:
+    """Return the length of the line so far; count the line where it ends."""
+    if recurrent:
+        return length + 1
+    if length > 0:
+        cuda.atomic.add(lengths, length, 1)
+    return 0
+
+
 recurs: Any = device_function(_recurs)
+run_length: Any = device_function(_run_length)
 
 
 @kernel("void(float64[:,::1], float64, boolean, int64, int64[::1])")
@@ -43,13 +53,9 @@ def diagonals(
     if apart < n:
         length = 0
         for i in range(n - apart):
-            if recurs(states, i, i + apart, radius, euclidean):
-                length += 1
-            elif length > 0:
-                cuda.atomic.add(lengths, length, 1)
-                length = 0
-        if length > 0:
-            cuda.atomic.add(lengths, length, 1)
+            recurrent = recurs(states, i, i + apart, radius, euclidean)
+            length = run_length(lengths, length, recurrent)
+        run_length(lengths, length, False)
 
 
 @kernel("void(float64[:,::1], float64, boolean, int64, int64[::1])")
@@ -63,13 +69,9 @@ def verticals(
         length = 0
         for row in range(n):
             admitted = abs(row - column) >= theiler
-            if admitted and recurs(states, row, column, radius, euclidean):
-                length += 1
-            elif length > 0:
-                cuda.atomic.add(lengths, length, 1)
-                length = 0
-        if length > 0:
-            cuda.atomic.add(lengths, length, 1)
+            recurrent = admitted and recurs(states, row, column, radius, euclidean)
+            length = run_length(lengths, length, recurrent)
+        run_length(lengths, length, False)
 
 
 def lines(
