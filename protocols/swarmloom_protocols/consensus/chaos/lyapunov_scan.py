@@ -20,7 +20,11 @@ from swarmloom.jit import kernel
 from swarmloom_protocols.checks import positive, whole
 from swarmloom_protocols.consensus.chaos.lyapunov import UNSTABLE, same_state
 from swarmloom_protocols.consensus.chaos.systems import System
-from swarmloom_protocols.consensus.chaos.tangents import make_tangent_step, work_shapes
+from swarmloom_protocols.consensus.chaos.tangents import (
+    make_tangent_step,
+    vector_length,
+    work_shapes,
+)
 from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["LyapunovScan", "lyapunov_scan", "make_follow"]
@@ -57,10 +61,7 @@ class LyapunovScan:
 @kernel
 def _normalised(tangents: FloatArray) -> float:
     """Give the first row unit length; return what its length was."""
-    squares = 0.0
-    for i in range(tangents.shape[1]):
-        squares += tangents[0, i] * tangents[0, i]
-    length = math.sqrt(squares)
+    length = vector_length(tangents[0])
     for i in range(tangents.shape[1]):
         tangents[0, i] /= length
     return length
