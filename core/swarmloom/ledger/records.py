@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarmloom.events import EventKind, task_from
+from swarmloom.events import PLUGIN_EMITTED, EventKind, task_from
 from swarmloom.types import Event, Task
 
 __all__ = ["RunRecord", "RunView", "budget_limit", "solver_counts", "view_of", "warning_texts"]
@@ -21,17 +21,8 @@ _PLUGIN_KINDS = frozenset(
     }
 )
 
-_LANDSCAPE_KINDS = frozenset(
-    {
-        EventKind.CONSENSUS_REACHED,
-        EventKind.OPINION_CONVERGENCE,
-        EventKind.ATTRACTOR_FORMATION,
-        EventKind.BIFURCATION_DETECTED,
-        EventKind.CHAOTIC_REGIME_ENTERED,
-        EventKind.EMERGENT_ALLOCATION,
-    }
-)
-_KERNEL_KINDS = frozenset(EventKind) - _LANDSCAPE_KINDS
+# What else plugins emit are notices; their warnings are told apart.
+_NO_NOTICES = frozenset(EventKind) - PLUGIN_EMITTED | {EventKind.WARNING, EventKind.WARNING_OVER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +154,7 @@ def view_of(record: RunRecord, events: Iterable[Event]) -> RunView:
         plugins=tuple(e for e in ordered if e.kind in _PLUGIN_KINDS),
         mixtures=_only(ordered, EventKind.MIXTURE_CHANGED),
         warnings=_standing_warnings(ordered),
-        notices=tuple(e for e in ordered if e.kind not in _KERNEL_KINDS),
+        notices=tuple(e for e in ordered if e.kind not in _NO_NOTICES),
     )
 
 
