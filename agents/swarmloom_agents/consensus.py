@@ -4,7 +4,7 @@
 # an object, and refuses one that is a string.
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.errors import InputError
-from swarmloom_agents.ballots import FEWEST_VOICES, CrewBallot, CrewVerdict, Vote
+from swarmloom_agents.ballots import CrewBallot, CrewVerdict
 from swarmloom_agents.current_step import Step, current_execution, current_step, follow_steps
 from swarmloom_agents.experts import expert_names, model_name
 from swarmloom_agents.seams import BaseAgent, TaskOutput
@@ -21,7 +21,12 @@ from swarmloom_agents.second_opinions import SecondOpinion, Wanted
 from swarmloom_protocols.checks import between, positive, whole
 from swarmloom_protocols.consensus.answers.ballots import group_ballots
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
-from swarmloom_protocols.consensus.answers.stopping import Stopper
+from swarmloom_protocols.consensus.answers.question_vote import (
+    FEWEST_VOICES,
+    QuestionVote,
+    Worded,
+    worded,
+)
 from swarmloom_protocols.consensus.equivalences import AnswerClasses, named_equivalence
 from swarmloom_protocols.consensus.findings import Finding, texts_of
 from swarmloom_protocols.consensus.free_text import Equivalence
@@ -273,7 +278,7 @@ class ConsensusGuardrail:
     def _asked(self, question: str, right: str) -> bool:
         """Grade all agents; say whether most models agree on another answer."""
         wanted = Wanted(question)
-        codes = self._codes([*(other.ask(wanted)[0] for other in self._others), right])
+        codes = self._told_apart([*(one.ask(wanted)[0] for one in self._others), right]).codes
         if codes[-1] < 0:
             raise InputError(
                 f"the answer to {question!r} is {right!r}, which the equivalence takes for no "
@@ -327,76 +332,58 @@ class ConsensusGuardrail:
         """Ask one after the other until the vote is certain, or nobody is left."""
         while True:
             with self._lock:
-                weights = self.trust.weights
-            codes = dict(
-                zip(so_far.said, self._codes(list(so_far.said.values())).tolist(), strict=True)
+                weights, calibration = self.trust.weights, self.trust.calibration
+            rows = list(so_far.said)
+            told = self._told_apart(so_far.said.values(), kept=rows.index(author.row))
+            vote = QuestionVote(
+                weights,
+                groups=author.groups,
+                experts=rows,
+                codes=told.codes,
+                voters=sorted({*range(len(self._agents)), *rows}),
+                calibration=calibration,
             )
-            stopper = self._counted(codes, author, weights)
-            groups = dict(enumerate(author.groups.tolist()))
-            vote = Vote.of(so_far.said, codes, stopper.posterior, groups, author.row)
-            certain = self._is_certain(vote, stopper)
-            following = self._following(vote, codes, so_far, author, weights)
+            certain = self._is_certain(vote)
+            following = self._following(vote, so_far, author)
             if following < 0 or (certain and not so_far.all_asked):
-                return self._verdict(vote, so_far, weights, certain)
+                return self._verdict(vote, told, so_far, weights, certain)
             answer, error = self._others[following].ask(wanted)
             so_far.said[following] = answer
             if error:
                 so_far.errors[following] = error
 
-    def _counted(
-        self, codes: Mapping[int, int], author: _Author, weights: NDArray[np.float64]
-    ) -> Stopper:
-        """Count what was said so far, weighed with the trust of now."""
-        with self._lock:
-            calibration = self.trust.calibration
-        rows = [*range(len(self._agents)), *codes]
-        voters = sorted(set(rows))
-        stopper = Stopper(weights[voters], groups=author.groups[voters], calibration=calibration)
-        for row, code in codes.items():
-            stopper.update(voters.index(row), code)
-        return stopper
+    def _is_certain(self, vote: QuestionVote) -> bool:
+        if self._certainty is None and not vote.is_settled:
+            return False
+        return vote.is_ahead and vote.reaches(self._certainty or 0.0)
 
-    def _is_certain(self, vote: Vote, stopper: Stopper) -> bool:
-        settled = self._certainty is not None or stopper.next() < 0
-        return settled and vote.reaches(self._certainty)
-
-    def _following(
-        self,
-        vote: Vote,
-        codes: Mapping[int, int],
-        so_far: _Open,
-        author: _Author,
-        weights: NDArray[np.float64],
-    ) -> int:
-        """Give the row of whom to ask next, −1 for nobody: the most trusted who is a new voice."""
+    def _following(self, vote: QuestionVote, so_far: _Open, author: _Author) -> int:
+        """Give the row of whom to ask next, −1 for nobody."""
         if vote.given >= self._most:
             return -1
         others = [row for row in range(len(self._agents)) if row != author.row]
         # Who is trusted alike is asked in turns.
         turn = so_far.first % max(1, len(others))
-        spoken = {author.groups[row] for row, code in codes.items() if code >= 0}
-        left = [
-            row
-            for row in (*others[turn:], *others[:turn])
-            if row not in codes and author.groups[row] not in spoken
-        ]
-        # The first of those who are trusted most.
-        return max(left, key=lambda row: weights[row], default=-1)
+        return vote.following([*others[turn:], *others[:turn]])
 
-    def _codes(self, said: Sequence[str | None]) -> NDArray[np.int64]:
-        """Give the answers numbers, −1 for none."""
-        texts = list(dict.fromkeys(text for text in said if text is not None))
-        class_of = dict(zip(texts, self._classes.of(texts), strict=True))
-        return np.array([-1 if text is None else class_of[text] for text in said], dtype=np.int64)
+    def _told_apart(self, said: Iterable[str | None], kept: int = -1) -> Worded:
+        return worded(list(said), self._classes, kept=kept)
 
     def _verdict(
-        self, vote: Vote, so_far: _Open, weights: NDArray[np.float64], certain: bool
+        self,
+        vote: QuestionVote,
+        told: Worded,
+        so_far: _Open,
+        weights: NDArray[np.float64],
+        certain: bool,
     ) -> CrewVerdict:
         ballots = tuple(
             CrewBallot(self._names[row], text, float(weights[row]), so_far.errors.get(row))
             for row, text in so_far.said.items()
         )
-        return CrewVerdict(vote.answer, vote.posterior, ballots, certain)
+        answer = None if vote.best < 0 else told.distinct[vote.best]
+        chances = dict(zip(told.distinct, vote.posterior.tolist(), strict=True))
+        return CrewVerdict(answer, chances, ballots, certain)
 
     def _learn(self, so_far: _Open) -> None:
         # A task that is done again would count what the others said twice; and where asking ended
@@ -405,7 +392,7 @@ class ConsensusGuardrail:
         if so_far.learned or not heard.all():
             return
         so_far.learned = True
-        codes = self._codes(list(so_far.said.values()))
+        codes = self._told_apart(so_far.said.values()).codes
         with self._lock:
             self.trust.record(list(so_far.said), codes)
             self._learned_tasks += 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from swarmloom.types import Ballot, Float64Array, IntArray
+from swarmloom_protocols.consensus.answers.question_vote import worded
 from swarmloom_protocols.consensus.equivalences import AnswerClasses, Sameness
 from swarmloom_protocols.consensus.panel import EMPTY
 
@@ -66,18 +66,14 @@ class Coder:
             If the equivalence gives not one number for each answer.
         """
         texts = [ballot.answer if ballot.succeeded else None for ballot in ballots]
-        counts = Counter(text for text in texts if text is not None)
-        class_of = dict(zip(counts, self._classes.of(counts), strict=True))
-        distinct, wordings = _worded(counts, class_of)
+        told = worded(texts, self._classes)
         return Said(
             experts=np.array([ballot.expert for ballot in ballots], dtype=np.int64),
-            answers=np.array(
-                [EMPTY if text is None else class_of[text] for text in texts], dtype=np.int64
-            ),
+            answers=told.codes,
             costs=np.array([ballot.cost for ballot in ballots], dtype=np.float64),
             audit=np.array([ballot.audit for ballot in ballots], dtype=np.bool_),
-            distinct=distinct,
-            wordings=wordings,
+            distinct=told.distinct,
+            wordings=dict(told.wordings),
         )
 
     def code(self, truth: str, said: Said) -> int:
@@ -94,18 +90,3 @@ class Coder:
             if number == classes[-1] != EMPTY:
                 return said.distinct.index(said.wordings.get(text, text))
         return len(said.distinct)
-
-
-def _worded(
-    counts: Counter[str], class_of: dict[str, int]
-) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Choose the most frequent wording of each class, of equally frequent ones the first."""
-    best: dict[int, str] = {}
-    for text, count in counts.items():
-        number = class_of[text]
-        if number == EMPTY:
-            continue
-        if number not in best or count > counts[best[number]]:
-            best[number] = text
-    wordings = {t: best[n] for t, n in class_of.items() if n != EMPTY and best[n] != t}
-    return tuple(best[number] for number in sorted(best)), wordings

@@ -20,13 +20,12 @@ from swarmloom_plugins.consensus_recorded import ABSENT
 from swarmloom_protocols.checks import whole
 from swarmloom_protocols.consensus.answers.calibration import Calibration
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
-from swarmloom_protocols.consensus.answers.stopping import Stopper
+from swarmloom_protocols.consensus.answers.question_vote import QuestionVote
 
 __all__ = ["TrustMethod"]
 
 # Trust from agreement needs some twenty tasks that all have answered, and gains from more.
 _WARM_UP = 30
-_FEWEST_VOICES = 2
 _FEWEST_TOLD = 20
 _SURVEY_EVERY = 10
 _REFIT_SHARE = 20
@@ -63,7 +62,7 @@ class TrustMethod:
 
         Experts whose model has spoken are no new voice: they come last.
         """
-        free = allowed & self._silent(question)
+        free = allowed & self._vote(question).silent
         if self._is_survey(question.task):
             lots = self._config.reach * (self._lots(question.task) - 1.0)
             return clipped(np.where(free, lots, -np.inf), self._config.reach)
@@ -72,21 +71,18 @@ class TrustMethod:
 
     def posterior(self, question: Question) -> Float64Array:
         """Give the probability of each distinct answer, shape (answers,)."""
-        given = self._stopper(question).posterior
-        return np.array([given.get(code, 0.0) for code in range(len(question.said.distinct))])
+        return self._vote(question).posterior
 
     def enough(
         self, question: Question, allowed: BoolArray, chance: float, certainty: float | None
     ) -> bool:
         """Say whether it is certain enough; without a certainty, whether the lead is safe."""
-        if not (allowed & self._silent(question)).any():
+        vote = self._vote(question)
+        if not (allowed & vote.silent).any():
             return True
         if self._is_survey(question.task):
             return False
-        if certainty is not None:
-            # What one voice says, nobody has confirmed: its share of the trust heard is all of it.
-            return self._heard(question) >= _FEWEST_VOICES and chance >= certainty
-        return self._stopper(question).next() < 0
+        return vote.is_settled if certainty is None else vote.reaches(certainty)
 
     def _is_survey(self, task: str) -> bool:
         """Say whether all are to answer: those who are asked last are else seen on hard tasks only.
@@ -100,27 +96,15 @@ class TrustMethod:
         seed = [abs(self._crew.seed), crc32(task.encode())]
         return np.random.default_rng(seed).random(len(self._crew.names))
 
-    def _heard(self, question: Question) -> int:
-        """Count the models that have answered."""
-        said = question.said
-        return len(np.unique(self._crew.groups[said.experts[said.answers >= 0]]))
-
-    def _silent(self, question: Question) -> BoolArray:
-        """Tell whose model has not answered yet, shape (experts,)."""
-        groups, said = self._crew.groups, question.said
-        return ~np.isin(groups, groups[said.experts[said.answers >= 0]])
-
-    def _stopper(self, question: Question) -> Stopper:
-        stopper = Stopper(
+    def _vote(self, question: Question) -> QuestionVote:
+        return QuestionVote(
             self._trust.weights,
             groups=self._crew.groups,
+            experts=question.said.experts,
+            codes=question.said.answers,
             most=self._config.max_answers,
             calibration=self._calibration,
         )
-        said = question.said
-        for expert, answer in zip(said.experts.tolist(), said.answers.tolist(), strict=True):
-            stopper.update(expert, answer)
-        return stopper
 
     # -- learning -------------------------------------------------------------------------------
 
