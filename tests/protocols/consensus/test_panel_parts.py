@@ -142,6 +142,10 @@ def test_journal_keeps_answers_bought_later_with_their_task():
     journal.add_later(0, 7, 1, 3.0)
     for copy in (journal, Journal(journal.arrays())):
         assert copy.experts_of(0) == [4, 2, 7]
+        judged = copy.judged(np.array([1, 0]))
+        assert judged.first.tolist() == [0, 2, 4]
+        assert judged.expert.tolist() == [4, 2, 4, 2]
+        assert judged.topic.tolist() == [1, 0]
         history = copy.history(latest=10, since=np.zeros(8, int))
         assert history.first.tolist() == [0, 3, 5]
         assert history.expert.tolist() == [4, 2, 7, 4, 2]

@@ -13,10 +13,13 @@ from swarmloom_protocols.consensus.panel.confidence import (
     UNCORRECTED,
     Correction,
     fit_correction,
+    likeliest,
     restated,
 )
+from swarmloom_protocols.consensus.panel.learning import History
 from swarmloom_protocols.consensus.panel.survey import Survey
-from tests.protocols.consensus.panel_worlds import simulate
+from tests.naive import panel as naive
+from tests.protocols.consensus.panel_worlds import columns, simulate, small_worlds
 
 PRICES = np.array([1.0, 1.0, 1.0, 1.0])
 SKILLS = np.array([0.4, 0.5, 0.9, 0.6])
@@ -162,6 +165,34 @@ def test_the_fit_finds_a_known_correction_and_little_data_hardly_moves_it():
     assert abs(few.bias) < 0.4
     assert abs(few.slope - 1.0) < 0.4
     assert fit_correction(np.empty(0), np.empty(0, bool)) == UNCORRECTED
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_worlds())
+def test_the_likeliest_answer_is_that_of_the_direct_sums(world):
+    prior, rates, calls, n_options = world
+    n_options = max(n_options, 2)
+    experts, answers = columns(calls)
+    row = np.array([[0, 0], [n_options, n_options], [-1, -1]])
+    twice = History(
+        np.array([0, len(calls), 2 * len(calls)]), np.tile(experts, 2), np.tile(answers, 2), *row
+    )
+    pairs = np.log(rates[None, ..., 2] + rates[None, ..., 3])
+    best, chance = likeliest(twice, prior[None], np.log(rates)[None], pairs)
+    expected = naive.posterior(prior, rates, calls, n_options)
+    top = max((expected[answer] for _, answer in calls if answer >= 0), default=0.0)
+    np.testing.assert_allclose(chance, top, atol=1e-9)
+    assert best[0] == best[1]
+    assert (expected[best[0]] if best[0] >= 0 else 0.0) == pytest.approx(top)
+
+
+def test_no_tasks_have_no_likeliest_answer():
+    none = np.empty(0, np.int64)
+    rates = np.full((1, 1, 1, 4), 0.25)
+    best, chance = likeliest(
+        History(np.zeros(1, np.int64), *[none] * 5), np.ones((1, 1)), rates, rates[..., 0]
+    )
+    assert best.shape == chance.shape == (0,)
 
 
 @settings(max_examples=80)

@@ -28,6 +28,7 @@ from swarmloom_protocols.consensus.panel.confidence import (
     UNCORRECTED,
     Correction,
     fit_correction,
+    likeliest,
     restated,
 )
 from swarmloom_protocols.consensus.panel.former import FormerExperts, with_copies
@@ -390,15 +391,11 @@ class PanelLearning:
     def _fit_correction(self) -> Correction:
         """Compare with the grades what would be believed now; studied tasks had no verdict."""
         truth, verdict = self._journal["truth"], self._journal["verdict"]
-        graded = np.flatnonzero((truth >= 0) & (verdict >= 0))[-self.settings.correction_grades :]
-        confidence, right = np.zeros(graded.shape[0]), np.zeros(graded.shape[0], np.bool_)
-        for place, item in enumerate(graded.tolist()):
-            topic, options = (int(self._journal[name][item]) for name in ("topic", "n_options"))
-            calls = self._journal.verdict_calls(item)
-            chance = self._believed(topic, options, *calls).answers
-            confidence[place] = chance.max()
-            right[place] = chance.argmax() == truth[item]
-        return fit_correction(confidence, right)
+        told = (truth >= 0) & (verdict >= 0) & (self._journal["n_options"] >= 2)
+        items = np.flatnonzero(told)[-self.settings.correction_grades :]
+        judged, logarithms = self._journal.judged(items), self._watch.log_rates
+        best, confidence = likeliest(judged, self._rates.difficulty, *logarithms)
+        return fit_correction(confidence, best == truth[items])
 
     def _take_up_rates(self) -> None:
         """Draw the exploration noise, choose the pool and drop what was made with old rates."""

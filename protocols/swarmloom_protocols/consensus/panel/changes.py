@@ -168,6 +168,11 @@ class ChangeWatch:
         self._log_rates = np.log(learned)
         self._log_pairs = np.log(learned[..., POPULAR] + learned[..., OTHER])
 
+    @property
+    def log_rates(self) -> tuple[FloatArray, FloatArray]:
+        """Logarithms of the rates taken up and of their wrong pairs, as `share_out` takes them."""
+        return self._log_rates, self._log_pairs
+
     def evidence(self, task: History) -> FloatArray:
         """Logarithm of each expert's likelihood ratio on one task, as `fall_evidence` has it."""
         if task.n_options[0] < 2:

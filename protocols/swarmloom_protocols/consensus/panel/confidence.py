@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swarmloom_protocols.consensus._types import BoolArray, FloatArray
+from swarmloom.jit import kernel
+from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
+from swarmloom_protocols.consensus.panel.learning import History, responsibilities, weigh_task
 from swarmloom_protocols.consensus.panel.reports import Belief
 
-__all__ = ["UNCORRECTED", "Correction", "fit_correction", "restated"]
+__all__ = ["UNCORRECTED", "Correction", "fit_correction", "likeliest", "restated"]
 
 _SPREAD = np.array([0.5, 0.3])
 """Prior standard deviation of the bias and of the slope around 0 and 1."""
@@ -37,6 +39,43 @@ class Correction(NamedTuple):
 
 
 UNCORRECTED = Correction(0.0, 1.0)
+
+
+@kernel
+def likeliest(
+    history: History, difficulty: FloatArray, log_rates: FloatArray, log_pairs: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Judge tasks of unknown truth by their answers.
+
+    Parameters
+    ----------
+    history : History
+        Tasks of two options or more, ``truth`` -1.
+    difficulty, log_rates, log_pairs
+        As for `share_out`.
+
+    Returns
+    -------
+    int64[tasks]
+        The likeliest answer, -1 where none was given.
+    float64[tasks]
+        Its probability.
+    """
+    tasks, classes = history.topic.shape[0], difficulty.shape[1]
+    best, chance = np.full(tasks, -1), np.zeros(tasks)
+    options = 2 + np.append(history.answer, -1).max()
+    right, popular = np.empty((options, classes)), np.empty((options, classes))
+    for task in range(tasks):
+        topic = history.topic[task]
+        base = np.log(difficulty[topic])
+        named = weigh_task(history, task, log_rates[topic], log_pairs[topic], base, right, popular)
+        total, n_options = right[: named + 1], history.n_options[task]
+        responsibilities(base, total, popular[: named + 1], n_options, -1)
+        for option in range(named):
+            belief = total[option + 1].sum()
+            if belief > chance[task]:
+                best[task], chance[task] = option, belief
+    return best, chance
 
 
 def fit_correction(confidence: FloatArray, right: BoolArray) -> Correction:

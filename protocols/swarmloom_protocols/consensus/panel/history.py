@@ -139,10 +139,19 @@ class Journal:
         experts: list[int] = self["expert"][self._calls_of(item)].tolist()
         return experts
 
-    def verdict_calls(self, item: int) -> tuple[IntArray, IntArray]:
-        """Return experts and answers that a task's verdict was made of, audits left out."""
-        start, asked = int(self["start"][item]), int(self["asked"][item])
-        return self["expert"][start : start + asked], self["answer"][start : start + asked]
+    def judged(self, items: IntArray) -> History:
+        """Return tasks as their verdicts were made: without audits, their truth unknown."""
+        asked = self["asked"][items]
+        first = np.append(0, np.cumsum(asked))
+        calls = np.repeat(self["start"][items] - first[:-1], asked) + np.arange(first[-1])
+        return History(
+            first,
+            self["expert"][calls],
+            self["answer"][calls],
+            self["topic"][items],
+            self["n_options"][items],
+            np.full(items.shape[0], -1),
+        )
 
     def _calls_of(self, item: int) -> list[int]:
         start, asked = int(self["start"][item]), int(self["asked"][item])

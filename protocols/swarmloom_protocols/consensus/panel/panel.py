@@ -97,7 +97,8 @@ class Panel(PanelLearning):
         InputError
             Topic, experts or answers out of range, or an expert named twice.
         """
-        return self._decision(topic, n_options, experts, answers, allowed).values
+        surveying = self._surveying()
+        return self._decision(topic, n_options, experts, answers, allowed, surveying).values
 
     def _decision(
         self,
@@ -106,9 +107,9 @@ class Panel(PanelLearning):
         experts: ArrayLike,
         answers: ArrayLike,
         allowed: ArrayLike | None,
+        surveying: bool,
     ) -> Decision:
         """Take a decision, or take up what was decided, and checked, before."""
-        surveying = self._surveying()
         fixed = surveying or allowed is not None
         key = None if fixed else call_key(topic, n_options, experts, answers)
         if key is not None and key in self._kept:
@@ -163,7 +164,7 @@ class Panel(PanelLearning):
         asked = len(experts) if isinstance(experts, list) else np.shape(experts)[0]
         if asked >= most:
             return -1
-        return self._decision(topic, n_options, experts, answers, allowed).ask
+        return self._decision(topic, n_options, experts, answers, allowed, surveying).ask
 
     def posterior(
         self, topic: int, n_options: int | None, experts: ArrayLike, answers: ArrayLike
@@ -226,11 +227,12 @@ class Panel(PanelLearning):
         finished = self._finish(topic, n_options, experts, answers)
         asked, given, options, verdict, evidence = finished
         paid = checked_costs(costs, asked.shape[0])
-        surveyed = self._surveying() and asked.shape[0] >= self._fewest_surveyed()
-        if self._surveying():
-            self._survey.pay(sum(paid.tolist()))
+        cost, surveying = sum(paid.tolist()), self._surveying()
+        surveyed = surveying and asked.shape[0] >= self._fewest_surveyed()
+        if surveying:
+            self._survey.pay(cost)
         item = self._journal.add_task(topic, options, asked, given, paid, verdict, surveyed)
-        self._budget.pay_task(sum(paid.tolist()))
+        self._budget.pay_task(cost)
         self._count(topic, asked, given, paid)
         self._suspect(item, asked, evidence)
         if len(self._journal) >= self._next_refit:
