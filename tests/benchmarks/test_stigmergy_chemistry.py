@@ -7,7 +7,6 @@ in the same run, on one thread, and prints both and their ratio.
 
 import os
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from swarmloom_protocols.stigmergy.field.perona_malik import perona_malik_steps
 from swarmloom_protocols.stigmergy.field.presets import gray_scott_start, gray_scott_steps
 from swarmloom_protocols.stigmergy.field.reaction_networks import pairwise_network
 from swarmloom_protocols.stigmergy.field.reactions import react
+from tests.benchmarks.measuring import least_cpu_seconds
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 ROUNDS = 7 if FULL else 1
@@ -38,13 +38,7 @@ def steps_of(side):
 
 def rate(function, cells, rounds):
     """Million cells per second of processor time, the best of several rounds."""
-    function()
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.process_time()
-        function()
-        best = min(best, max(time.process_time() - start, 1e-9))
-    return cells / best / 1e6
+    return cells / least_cpu_seconds(function, rounds + 1) / 1e6
 
 
 def compare(benchmark, ours, peers, cells, rounds):

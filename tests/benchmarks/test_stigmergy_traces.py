@@ -22,7 +22,7 @@ import pytest
 
 from swarmloom_protocols.stigmergy.traces.neighbourhoods import CosineNeighbourhood
 from swarmloom_protocols.stigmergy.traces.store import TraceStore
-from tests.benchmarks.measuring import tell
+from tests.benchmarks.measuring import least_cpu_seconds, tell
 from tests.protocols.stigmergy.traces.crews import queueing, tool_choice, topic_choice
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
@@ -35,12 +35,7 @@ ROUNDS = 300 if FULL else 20
 
 def rate(work, operations=OPERATIONS):
     """Operations a CPU second, the best of several repeats."""
-    best = 0.0
-    for _ in range(REPEATS):
-        started = time.process_time()
-        work(operations)
-        best = max(best, operations / max(time.process_time() - started, 1e-9))
-    return best
+    return operations / least_cpu_seconds(lambda: work(operations), REPEATS)
 
 
 # -- in memory -------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from swarmloom_protocols.stigmergy.walkers.levy import levy_lengths
 from swarmloom_protocols.stigmergy.walkers.sensors import Sensors, sense
 from swarmloom_protocols.stigmergy.walkers.strategies import STRATEGIES
 from swarmloom_protocols.stigmergy.walkers.walkers import Walkers
+from tests.benchmarks.measuring import least_cpu_seconds
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
 DRAWS = 1 << (20 if FULL else 12)
@@ -55,13 +56,7 @@ LEVY_PEERS = {
 
 
 def least_seconds(function, *arguments):
-    function(*arguments)
-    best = np.inf
-    for _ in range(3):
-        start = time.thread_time()
-        function(*arguments)
-        best = min(best, time.thread_time() - start)
-    return max(best, 1e-9)
+    return least_cpu_seconds(lambda: function(*arguments), 4, time.thread_time)
 
 
 def report(benchmark, name, items, own, peers):
