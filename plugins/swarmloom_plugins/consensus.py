@@ -338,6 +338,7 @@ class Consensus:
                 task.quorum == 1
                 or (free is not allowed and not free.any())
                 or self._stops(method, task, question, chances, free)
+                or self._waits_for_the_busy(method, question, chances, free, round)
             ),
             ask=() if free is allowed else tuple(np.flatnonzero(free).tolist()),
             wordings=said.wordings,
@@ -355,6 +356,29 @@ class Consensus:
             return True
         certainty = self._limits.certainty_of(task.id)
         return method.enough(question, free, float(chances.max()), certainty)
+
+    def _waits_for_the_busy(
+        self,
+        method: Method,
+        question: Question,
+        chances: Float64Array,
+        free: BoolArray,
+        round: Round,
+    ) -> bool:
+        """Say whether a survey that somebody waits for could go on with busy experts alone.
+
+        One of them may be who asks, and has no place free before it is answered.
+        """
+        if not (self._limits.is_own(question.task) and method.is_survey(question)):
+            return False
+        capacity = np.array([expert.capacity for expert in round.experts])
+        idle = free & (capacity > round.in_flight)
+        certainty = self._limits.certainty_of(question.task)
+        if not method.enough(question, idle, float(chances.max()), certainty):
+            return False
+        left = np.flatnonzero(free & ~idle & method.silent(question))
+        self._limits.skip(question.task, [self._crew.names[row] for row in left.tolist()])
+        return True
 
     # -- learning -------------------------------------------------------------------------------
 

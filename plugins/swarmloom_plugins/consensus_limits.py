@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,12 +47,15 @@ class Asked:
         Of the last verdict.
     stop_reason : str
         Why it ended; "" while it is open.
+    skipped : tuple of str
+        Experts that a survey did not wait for, because they were at work.
     """
 
     ballots: list[dict[str, Any]] = field(default_factory=list)
     answer: str | None = None
     posterior: dict[str, float] = field(default_factory=dict)
     stop_reason: str = ""
+    skipped: tuple[str, ...] = ()
 
 
 class Limits:
@@ -106,6 +109,14 @@ class Limits:
         elif event.kind in (EventKind.VERDICT, EventKind.OUTCOME):
             asked.answer, asked.posterior = event.data["answer"], dict(event.data["posterior"])
             asked.stop_reason = event.data.get("stop_reason", "")
+
+    def is_own(self, task: str) -> bool:
+        """Say whether the task has limits of its own, for which somebody waits."""
+        return task in self._of
+
+    def skip(self, task: str, experts: Iterable[str]) -> None:
+        """Note whom a task with limits of its own did not wait for."""
+        self._asked[task].skipped = tuple(experts)
 
     def certainty_of(self, task: str) -> float | None:
         """Give the certainty wanted of a task; None by value."""

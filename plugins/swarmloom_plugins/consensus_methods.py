@@ -89,6 +89,12 @@ class Method(Protocol):
         Without a certainty: whether no further answer is worth its price.
         """
 
+    def silent(self, question: Question) -> BoolArray:
+        """Tell whose model has not answered yet, shape (experts,)."""
+
+    def is_survey(self, question: Question) -> bool:
+        """Say whether all are to answer, however certain the first ones are."""
+
     def next_audit(self, asked: IntArray, owed: float) -> int:
         """Name the expert whose answer to a graded task teaches most, −1 for none."""
 

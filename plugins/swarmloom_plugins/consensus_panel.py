@@ -63,6 +63,15 @@ class PanelMethod:
         stop, ask = self._values(question, allowed)
         return bool(ask.max(initial=-np.inf) <= stop)
 
+    def silent(self, question: Question) -> BoolArray:
+        """Tell whose model has not answered yet, shape (experts,)."""
+        groups, said = self._crew.groups, question.said
+        return ~np.isin(groups, groups[said.experts[said.answers >= 0]])
+
+    def is_survey(self, question: Question) -> bool:
+        """Say no: the panel's surveys weigh what an answer teaches, and end by value."""
+        return False
+
     def _values(self, question: Question, allowed: BoolArray) -> AskValues:
         said = question.said
         topic = self._topic(question.topic)

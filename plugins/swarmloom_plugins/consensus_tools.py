@@ -127,6 +127,7 @@ def _told(asked: Asked) -> dict[str, Any]:
         "posterior": {answer: round(p, 4) for answer, p in asked.posterior.items()},
         "none_of_these": round(max(0.0, 1.0 - sum(asked.posterior.values())), 4),
         "ended": asked.stop_reason,
+        "skipped_as_busy": list(asked.skipped),
         "asked": [
             {
                 "expert": ballot["expert"],
@@ -173,7 +174,8 @@ _TOOLS = (
         "ask_crew",
         "Ask the experts a question within a budget: the protocols choose whom to ask next, and "
         "stop when the verdict is certain enough. Gives verdict, posterior, who said what, and why "
-        "it ended: without a verdict, why there is none. The calls are billed to the run.",
+        "it ended: without a verdict, why there is none. Where all are to be asked, those at work "
+        "are skipped, and named. The calls are billed to the run.",
         _ask_crew,
         {
             "question": "The question.",

@@ -62,8 +62,8 @@ class TrustMethod:
 
         Experts whose model has spoken are no new voice: they come last.
         """
-        free = allowed & self._vote(question).silent
-        if self._is_survey(question.task):
+        free = allowed & self.silent(question)
+        if self.is_survey(question):
             lots = self._config.reach * (self._lots(question.task) - 1.0)
             return clipped(np.where(free, lots, -np.inf), self._config.reach)
         with np.errstate(divide="ignore"):
@@ -80,16 +80,21 @@ class TrustMethod:
         vote = self._vote(question)
         if not (allowed & vote.silent).any():
             return True
-        if self._is_survey(question.task):
+        if self.is_survey(question):
             return False
         return vote.is_settled if certainty is None else vote.reaches(certainty)
 
-    def _is_survey(self, task: str) -> bool:
+    def silent(self, question: Question) -> BoolArray:
+        """Tell whose model has not answered yet, shape (experts,)."""
+        return self._vote(question).silent
+
+    def is_survey(self, question: Question) -> bool:
         """Say whether all are to answer: those who are asked last are else seen on hard tasks only.
 
         It hangs on the task's name, so that a resumed run surveys the same ones.
         """
-        return self._finished < self._warm_up or crc32(task.encode()) % _SURVEY_EVERY == 0
+        drawn = crc32(question.task.encode()) % _SURVEY_EVERY == 0
+        return self._finished < self._warm_up or drawn
 
     def _lots(self, task: str) -> Float64Array:
         """Draw the order of a survey, which must not hang on answers, prices or other protocols."""
@@ -117,7 +122,7 @@ class TrustMethod:
         said = question.said
         np.add.at(self._calls, said.experts, 1)
         # Agreement on tasks that went on until somebody agreed says nothing of those asked first.
-        if truth is not None or (self._is_survey(question.task) and self._was_whole(question)):
+        if truth is not None or (self.is_survey(question) and self._was_whole(question)):
             self._take(said.experts, said.answers, truth)
         self._finished += 1
 
