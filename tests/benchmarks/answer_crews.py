@@ -10,6 +10,7 @@ import numpy as np
 
 from swarmloom_protocols.consensus.answers.agree import agree
 from swarmloom_protocols.consensus.answers.ballots import ballots
+from swarmloom_protocols.consensus.answers.calibration import Calibration, posteriors
 from swarmloom_protocols.consensus.answers.shared_errors import near_clones
 from swarmloom_protocols.consensus.answers.stopping_replay import replayed
 
@@ -82,6 +83,22 @@ def one_crew(table, columns, learn, judge):
         * share_right(agree(votes[judge], trust=known.weights).answers, truth[judge]),
         "best expert in hindsight": 100
         * float((votes[judge] == truth[judge, None]).mean(axis=0).max()),
+    }
+
+
+def new_crew(table, columns, intercept=0.0):
+    """Verdicts on single items, all voices equal, with the prior's certainty."""
+    codes = ballots(np.column_stack((table.votes[:, columns], table.truth)))
+    voices, key = np.ascontiguousarray(codes[:, :-1]), codes[:, -1]
+    prior = Calibration(intercept, 1.0)
+    found = posteriors(voices, np.ones(len(columns)), prior)
+    pairs = zip(found, key, strict=True)
+    told = np.array([(p.max(), p.argmax() == right) for p, right in pairs if p.size])
+    chance = np.where(told[:, 1], told[:, 0], 1.0 - told[:, 0])
+    return {
+        "right": 100 * told[:, 1].mean(),
+        "confidence": 100 * told[:, 0].mean(),
+        "log loss": -np.log(np.maximum(chance, 1e-6)).mean(),
     }
 
 

@@ -186,6 +186,32 @@ def test_confidence(benchmark, named):
     assert -0.08 <= nine["over-confidence"] <= (0.02 if FULL else 0.05)
 
 
+def test_certainty_of_crews_that_nothing_is_known_of(benchmark, shared_data):
+    """The prior on single items: over both tables, no lower intercept has less loss."""
+    tables = {name: ac.read(shared_data, name) for name in ac.TABLES}
+    crews = 40 if FULL else 12
+
+    def one(name, size, intercept):
+        rng = np.random.default_rng(500)
+        drawn = ac.crews(tables[name], size, crews, rng)
+        return ac.mean_rows([ac.new_crew(tables[name], crew[0], intercept) for crew in drawn])
+
+    intercepts, sizes = (0.0, -0.35, -0.7), (1, 2, 3, 5, 9) if FULL else (3, 9)
+    rows = once(
+        benchmark,
+        lambda: {
+            (name, size, intercept): one(name, size, intercept)
+            for name in tables
+            for size in sizes
+            for intercept in intercepts
+        },
+    )
+    show(benchmark, {f"{n}, crew of {s}, prior {i:g}": row for (n, s, i), row in rows.items()})
+    for size in (3, 9):
+        loss = [sum(rows[name, size, i]["log loss"] for name in tables) for i in intercepts]
+        assert loss == sorted(loss)
+
+
 def test_report_on_full_pools(benchmark, named):
     name, table = named
     report = once(benchmark, lambda: crew_report(table.votes))

@@ -146,11 +146,10 @@ class CrewTrust:
     def calibration(self) -> Calibration:
         """The map from shares of trust to probabilities, for a `Stopper`.
 
-        Of a new crew it is the plain `Calibration`, so that thresholds mean the same share of the
-        trust for every crew; `warnings` says that such certainty is the prior's. `agree`, whose
-        confidence is read as a probability, starts lower.
+        Of a new crew it is the plain `Calibration`; `warnings` says that such certainty is the
+        prior's.
         """
-        return self._shares.fit(len(self._counts.rates), unseen=0.0)
+        return self._shares.fit(len(self._counts.rates))
 
     def warnings(self) -> tuple[str, ...]:
         """Say what this trust does not hold against, a sentence each."""

@@ -311,14 +311,13 @@ def test_more_trust_never_makes_an_answer_less_probable():
     assert two[0] > one[0]
 
 
-def test_confidence_without_evidence_is_lower_and_is_told():
-    assert ShareCounts().fit(5) == Calibration(-0.7, 1.0)
-    assert ShareCounts(items=20.0).fit(5) == Calibration(0.0, 1.0)
-    assert ShareCounts(items=20.0).fit(2) == Calibration(-0.7, 1.0)
-    assert ShareCounts(items=10.0).fit(3) == Calibration(-0.35, 1.0)
+def test_confidence_without_evidence_is_the_priors_and_is_told():
+    for counts in (ShareCounts(), ShareCounts(items=20.0)):
+        assert counts.fit(5) == counts.fit(2) == Calibration(0.0, 1.0)
+    assert CrewTrust(5).calibration == Calibration(0.0, 1.0)
     text = "the confidence is the prior's"
     alone = agree([[4]])
-    assert alone.confidence[0] == pytest.approx(1.0 / (1.0 + np.exp(0.7) / 3.0))
+    assert alone.confidence[0] == pytest.approx(0.75)
     votes = crew(np.random.default_rng(0), [0.8, 0.8, 0.7], 40)
     for few in (alone, agree(votes[:19]), agree(votes[:, :2])):
         assert any(text in warning for warning in few.warnings)
@@ -331,7 +330,7 @@ def test_misses_at_unanimity_are_partly_the_agents_left_out():
     """Of two voices nothing is laid to the one left out, of five 0.3 of the misses."""
     counts = ShareCounts()
     counts.add(crew(np.random.default_rng(9), [0.8] * 5, 3000, n_wrong=20), np.full(5, 0.2))
-    five, two = (counts.fit(n, unseen=0.0)(np.array([2.0]))[0] for n in (5, 2))
+    five, two = (counts.fit(n)(np.array([2.0]))[0] for n in (5, 2))
     assert 0.15 * (1.0 - two) < five - two < 0.45 * (1.0 - two)
 
 
