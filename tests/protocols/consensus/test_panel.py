@@ -258,6 +258,27 @@ def test_price_follows_the_spending_and_keeps_its_bounds():
     assert cheap.price == settings.price_floor
 
 
+@pytest.mark.parametrize("unit", [2.0**-10, 2.0**10])
+def test_decisions_do_not_depend_on_the_unit_of_the_prices(unit):
+    """In dollars, cents or tokens: the same experts are asked for the same share of the target."""
+    plain, scaled = panel_of(target_cost=1.5), panel_of(PRICES * unit, target_cost=1.5 * unit)
+    runs = [play(panel, np.random.default_rng(13), 200) for panel in (plain, scaled)]
+    assert runs[0] == runs[1]
+    assert scaled.report().mean_cost / unit == pytest.approx(plain.report().mean_cost)
+    assert scaled.report().price_of_money * unit == pytest.approx(plain.report().price_of_money)
+
+
+@pytest.mark.parametrize("target", [0.01, 50.0])
+def test_bounds_of_the_price_of_money_are_per_target(target):
+    settings = PanelSettings(target_cost=target)
+    dear, cheap = Budget.fresh(settings), Budget.fresh(settings)
+    for _ in range(3000):
+        dear.pay_task(5.0 * target)
+        cheap.pay_task(0.0)
+    assert dear.price == pytest.approx(settings.price_ceiling / target)
+    assert cheap.price == pytest.approx(settings.price_floor / target)
+
+
 def test_without_a_target_the_price_stays():
     panel = panel_of(target_cost=None)
     play(panel, np.random.default_rng(7), 100)

@@ -28,7 +28,9 @@ class Budget:
     target unless the price stands at its bounds. The price that was right with an expert that has
     turned bad may be far off without it: from then on steps are large and fall with the number of
     tasks since (Robbins and Monro 1951, "A stochastic approximation method"), or the search would
-    be paid for with a debt that takes thousands of tasks to work off.
+    be paid for with a debt that takes thousands of tasks to work off. Its start and its bounds are
+    set for costs in units of the target: prices in dollars, cents or tokens give the same
+    decisions.
 
     Attributes
     ----------
@@ -56,7 +58,8 @@ class Budget:
     @classmethod
     def fresh(cls, settings: PanelSettings) -> Budget:
         """Nothing spent yet."""
-        return cls(settings, settings.price_start, settings.price_start)
+        start = settings.price_start / settings.money_unit
+        return cls(settings, start, start)
 
     def pay_task(self, cost: float) -> None:
         """Count a finished task and move the price."""
@@ -81,7 +84,8 @@ class Budget:
         return target - min(max(correction, -0.5 * target), 0.5 * target)
 
     def _move(self, surplus: float) -> None:
-        low, high = self.settings.price_floor, self.settings.price_ceiling
+        unit = self.settings.money_unit
+        low, high = self.settings.price_floor / unit, self.settings.price_ceiling / unit
         self.price = min(max(self.price * math.exp(self._step() * surplus), low), high)
 
     def _step(self) -> float:

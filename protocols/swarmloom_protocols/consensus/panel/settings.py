@@ -75,8 +75,10 @@ class PanelSettings:
     jitter : float
         Standard deviation of the logits' exploration noise for an expert never asked.
     price_start, price_step, price_floor, price_ceiling : float
-        The price of money (utility per unit of cost) at the start, its rate of change, its range.
-        After an expert turned bad the rate is up to 12 times as high for 250 tasks.
+        The price of money at the start, its rate of change, its range: utility (probability of a
+        right answer) per ``target_cost``, so that the unit of the prices does not matter; without
+        a target per unit of cost. After an expert turned bad the rate is up to 12 times as high
+        for 250 tasks.
     repay_tasks : float
         Tasks over which an overspent or unspent sum is worked off; three times as many once an
         expert has turned bad, for learning who stands in for it costs money.
@@ -133,10 +135,10 @@ class PanelSettings:
     audit_doubt: float = 2.0
     audit_delay: float = 4.0
     jitter: float = 0.3
-    price_start: float = 0.03
+    price_start: float = 0.05
     price_step: float = 0.004
-    price_floor: float = 3e-4
-    price_ceiling: float = 0.2
+    price_floor: float = 5e-4
+    price_ceiling: float = 0.35
     repay_tasks: float = 1000.0
     change_fall: float = 2.0
     change_limit: float = 12.0
@@ -176,6 +178,11 @@ class PanelSettings:
                 f"price_start = {self.price_start!r}: must be between price_floor "
                 f"{self.price_floor!r} and price_ceiling {self.price_ceiling!r}"
             )
+
+    @property
+    def money_unit(self) -> float:
+        """Cost that the price of money is set for: the target, or 1 without one."""
+        return 1.0 if self.target_cost is None else self.target_cost
 
     def _check_positive(self, *names: str) -> None:
         for name in names:
