@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from swarmloom.errors import InputError
@@ -100,6 +100,11 @@ class Replica:
         self._instance, self._number, self._value = instance, number, value
         self._signer, self._keys, self._n = signer, keys, len(keys)
         self._accepts = accepts
+        self.refused = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Be as one that has done nothing yet."""
         self._seen: dict[tuple[int, Phase, int], bytes] = {}
         self._known: dict[bytes, None] = {}
         self._prepares: defaultdict[Prepared, dict[int, bytes]] = defaultdict(dict)
@@ -115,7 +120,6 @@ class Replica:
         self.view = 0
         self.decided: str | None = None
         self.equivocations: list[Equivocation] = []
-        self.refused = 0
 
     def start(self) -> list[bytes]:
         """Begin; the first primary proposes its value."""
@@ -165,13 +169,32 @@ class Replica:
         Raises
         ------
         InputError
-            The replica has begun, or the messages are not of this decision.
+            The replica has begun, or this is no state of it: a part is missing, the messages are
+            not of this decision, or the view is not the one that it was in when it signed the
+            last of its own. Nothing is taken in then.
         """
         if self._known or self.view:
             raise InputError("restore: this replica has begun already")
-        for signed in state["messages"]:
-            self._take(self._keys.opened(signed), signed)
-        self.view = whole("view", state["view"], 0)
+        view, messages = _parts(state)
+        try:
+            self._replay(view, messages)
+        except BaseException:
+            self._forget()
+            raise
+
+    def _replay(self, view: int, messages: Sequence[bytes]) -> None:
+        # First the view, for which views are too far ahead depends on it.
+        self.view = view
+        opened = [self._keys.opened(signed) for signed in messages]
+        for message, signed in zip(opened, messages, strict=True):
+            self._take(message, signed)
+        if list(self._known) != list(messages):
+            raise InputError("state: messages that repeat or exclude each other")
+        # A decision is signed in its own view, which this replica need not have reached.
+        own = [m for m in opened if m.sender == self._number and m.phase != Phase.DECIDE]
+        last = max((message.view for message in own), default=0)
+        if view != last:
+            raise InputError(f"state: view is {view}; this replica's own messages end in {last}")
         self._decide()
 
     # Taking in.
@@ -350,3 +373,13 @@ class Replica:
 def _claim(change: Message) -> Prepared:
     """Return what the sender of a change says it had prepared."""
     return Prepared(change.prepared_view, change.value)
+
+
+def _parts(state: object) -> tuple[int, list[bytes]]:
+    """Return the view and the messages of a state, whose words are not looked into yet."""
+    if not isinstance(state, Mapping) or not {"view", "messages"} <= set(state):
+        raise InputError("state: no mapping with 'view' and 'messages', as `state` returns it")
+    messages = state["messages"]
+    if not isinstance(messages, list | tuple) or not all(isinstance(m, bytes) for m in messages):
+        raise InputError("state: 'messages' must be a list of bytes")
+    return whole("view", state["view"], 0), list(messages)

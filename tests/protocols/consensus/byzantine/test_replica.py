@@ -179,6 +179,7 @@ def nonsense(signers):
             3, Phase.DECIDE, 0, "v", proof=votes(Phase.COMMIT, 0, "v", instance="old")
         ),
         "vote far ahead": said(3, Phase.COMMIT, 1000, "v"),
+        "justified proposal far ahead": said(3, Phase.PROPOSE, 1003, "v", proof=changes(1003)),
         "vote with a proof": said(3, Phase.COMMIT, 0, "v", proof=votes(Phase.PREPARE, 0, "v")),
         "vote with a claim": said(3, Phase.PREPARE, 0, "v", 0),
         "long value": said(3, Phase.COMMIT, 0, "v" * 2000),
@@ -271,6 +272,131 @@ def test_a_prepared_value_is_still_claimed_after_a_crash():
     assert (change.value, change.prepared_view, len(change.proof)) == ("v0", 0, 3)
     with pytest.raises(InputError, match="begun"):
         again.restore(replicas[1].state())
+
+
+@pytest.fixture(scope="module")
+def late():
+    """Replica 1 of four, in view 70: all but the commits were exchanged there."""
+    signers, replicas = group(4)
+    for _ in range(70):
+        queue = [signed for replica in replicas for signed in replica.timeout()]
+    keys = replicas[1]._keys
+    while queue:
+        signed = queue.pop(0)
+        if keys.opened(signed).phase != Phase.COMMIT:
+            queue += [answer for replica in replicas for answer in replica.receive(signed)]
+    return signers, keys, replicas[1]
+
+
+def test_who_comes_back_in_a_late_view_goes_on_there(late):
+    signers, keys, replica = late
+    again = Replica("i", 1, signers[1], keys, "v1")
+    again.restore(replica.state())
+    assert again.view == 70
+    assert again.state() == replica.state()
+    assert again.repeat() == replica.repeat()
+    for who in (0, 2):
+        again.receive(signers[who].sign(Message("i", Phase.COMMIT, 70, who, "v2")))
+    assert again.decided == "v2"
+
+
+def damaged(state, signers):
+    """States that are none of replica 1, by what is wrong with them."""
+    messages = state["messages"]
+    forged = messages[-1][:-3] + bytes([messages[-1][-3] ^ 1]) + messages[-1][-2:]
+    foreign = signers[3].sign(Message("other", Phase.COMMIT, 70, 3, "v2"))
+    votes = [signers[3].sign(Message("i", Phase.COMMIT, 70, 3, value)) for value in "ab"]
+    return {
+        "nothing": None,
+        "a list": [70, messages],
+        "empty": {},
+        "no view": {"messages": messages},
+        "no messages": {"view": 70},
+        "view of text": {**state, "view": "70"},
+        "view true": {**state, "view": True},
+        "view below 0": {**state, "view": -1},
+        "view before the last that was signed in": {**state, "view": 69},
+        "view after it": {**state, "view": 71},
+        "messages in one text": {**state, "messages": "messages"},
+        "a message of text": {**state, "messages": [*messages, "noise"]},
+        "a message that is none": {**state, "messages": [*messages, None]},
+        "noise": {**state, "messages": [*messages, b"noise"]},
+        "forged": {**state, "messages": [*messages[:-1], forged]},
+        "another decision": {**state, "messages": [*messages, foreign]},
+        "one message twice": {**state, "messages": [*messages, messages[0]]},
+        "two votes of one": {**state, "messages": [*messages, *votes]},
+        "too late a vote": {
+            **state,
+            "messages": [*messages, signers[3].sign(Message("i", Phase.COMMIT, 135, 3, "v2"))],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "what", sorted(damaged({"view": 0, "messages": [b"1234"]}, new_keys(4).signers))
+)
+def test_of_a_damaged_state_nothing_is_taken_in(late, what):
+    signers, keys, replica = late
+    again = Replica("i", 1, signers[1], keys, "v1")
+    with pytest.raises(InputError):
+        again.restore(damaged(replica.state(), signers)[what])
+    blank = Replica("i", 1, signers[1], keys, "v1")
+    assert left_in(again) == left_in(blank)
+    again.restore(replica.state())
+    assert left_in(again) == left_in(replica)
+
+
+def left_in(replica):
+    """All that a replica holds, but for what it was made of."""
+    made_of = {"_signer", "_keys", "_accepts"}
+    return {name: value for name, value in vars(replica).items() if name not in made_of}
+
+
+def test_who_has_told_of_a_decision_in_a_view_ahead_is_restored():
+    signers, replicas = group(4)
+    for who in (0, 2, 3):
+        replicas[1].receive(signers[who].sign(Message("i", Phase.COMMIT, 5, who, "v")))
+    replicas[1].receive(replicas[1].repeat()[0])  # Its own word comes back to it.
+    assert (replicas[1].view, replicas[1].decided) == (0, "v")
+    again = Replica("i", 1, signers[1], replicas[0]._keys, "v1")
+    again.restore(replicas[1].state())
+    assert again.state() == replicas[1].state()
+    assert again.decided == "v"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_state_of_a_run_is_restored_as_it_was(seed):
+    """Messages and timeouts in random order, liars among them."""
+    rng = np.random.default_rng(seed)
+    signers, replicas = group(4)
+    pool = [signers[3].sign(Message("i", Phase.PREPARE, view, 3, "lie")) for view in range(3)]
+    pool += [signers[3].sign(Message("i", Phase.CHANGE, view, 3)) for view in range(1, 9)]
+    pool += [message for replica in replicas for message in replica.start()]
+    for _ in range(150):
+        replica = replicas[rng.integers(3)]
+        pool += (
+            replica.timeout()
+            if rng.random() < 0.1
+            else replica.receive(pool[rng.integers(len(pool))])
+        )
+        number = replica._number
+        again = Replica("i", number, signers[number], replica._keys, f"v{number}")
+        again.restore(replica.state())
+        assert again.state() == replica.state()
+        assert again.repeat() == replica.repeat()
+        assert again.decided == replica.decided
+
+
+@pytest.mark.parametrize("phase", [Phase.PROPOSE, Phase.PREPARE, Phase.COMMIT])
+def test_what_is_64_views_ahead_counts_and_what_is_farther_does_not(phase):
+    signers, replicas = group(4)
+    for view, refused in ((64, 0), (68, 1)):
+        changes = [signers[who].sign(Message("i", Phase.CHANGE, view, who)) for who in (0, 1, 3)]
+        proof = tuple(changes) if phase == Phase.PROPOSE else ()
+        ahead = Message("i", phase, view, 0, "v", proof=proof)
+        replicas[2].receive(signers[0].sign(ahead))
+        assert replicas[2].refused == refused
+    assert len(replicas[2].state()["messages"]) == 1
 
 
 def test_one_vote_each():
