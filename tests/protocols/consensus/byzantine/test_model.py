@@ -45,6 +45,44 @@ def test_one_liar_more_finds_a_counterexample(n, faulty):
     assert acting.isdisjoint(faulty)
 
 
+def states_one_by_one(n, faulty, views):
+    """All states that can be reached, none of them standing for another."""
+    search = model._Search(n, frozenset(faulty), views)
+    found = {((model.Slot(),),) * len(search.correct)}
+    waiting = list(found)
+    while waiting:
+        after = {state for _, state in search.steps(waiting.pop())} - found
+        found |= after
+        waiting += after
+    return search, found
+
+
+@pytest.mark.row("C13")
+@pytest.mark.parametrize("faulty", [[0], [1], [3]])
+def test_one_state_stands_for_all_that_differ_by_who_never_leads_and_for_no_other(faulty):
+    search, found = states_one_by_one(4, faulty, 2)
+    # Replicas 0 and 1 lead; of the others it counts only how many did what.
+    different = {
+        tuple((who, local) for who, local in zip(search.correct, state, strict=True) if who < 2)
+        + tuple(sorted(local for who, local in zip(search.correct, state, strict=True) if who > 1))
+        for state in found
+    }
+    result = check_safety(4, faulty, 2)
+    assert result.states == len(different)
+    assert result.states == len(found) if faulty == [3] else result.states < len(found)
+    assert result.safe == all(len(search.decided(state)) < 2 for state in found)
+
+
+@pytest.mark.parametrize("faulty", [[0], [1], [0, 1], [0, 3], [2, 3]])
+@pytest.mark.parametrize("views", [1, 2])
+def test_the_verdict_is_that_of_looking_at_every_state(monkeypatch, faulty, views):
+    merged = check_safety(4, faulty, views)
+    monkeypatch.setattr(model._Search, "sorted", lambda search, state: state)
+    single = check_safety(4, faulty, views)
+    assert merged.safe == single.safe
+    assert merged.states <= single.states
+
+
 @pytest.mark.parametrize(
     ("rule", "weaker"),
     [
