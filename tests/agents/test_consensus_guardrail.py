@@ -251,14 +251,15 @@ def acting(request):
     return "Paris"
 
 
-def test_asking_others_has_no_effect_but_their_answers(agent, tmp_path):
+def test_asking_others_has_no_effect_but_their_answers(agent, tmp_path, monkeypatch):
+    # CrewAI takes every output_file as one below the current directory.
+    monkeypatch.chdir(tmp_path)
     mail, called, of_crew = Mail(), [], []
     agents = saying(agent, "Lyon", "Paris")
     agents.append(agent("Acting", acting, tools=[mail], step_callback=called.append))
     agents.append(agent("Third", lambda request: "Paris"))
     guardrail, verdicts = heard(agents, warm_up=1)
-    file = tmp_path / "answer.txt"
-    crew = crew_of(agents, guardrail, callback=called.append, output_file=str(file))
+    crew = crew_of(agents, guardrail, callback=called.append, output_file="answer.txt")
     crew.task_callback = of_crew.append
     output = crew.kickoff()
     assert output.raw == "Paris"
@@ -269,6 +270,7 @@ def test_asking_others_has_no_effect_but_their_answers(agent, tmp_path):
     assert all(ballot.answer for ballot in verdicts[0].ballots)
     assert agents[2].tools == [mail]
     assert agents[2].crew is crew
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("answer.txt", "Paris")]
 
 
 def test_tools_may_be_lent_on_purpose(agent):
