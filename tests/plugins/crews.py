@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from swarmloom.types import Ballot, Outcome, Task, Verdict
@@ -54,3 +57,28 @@ def share_right(seed, plugins, *, tasks=400, graded=0.5, config=None):
     with swarm:
         answers = swarm.run(work, feedback=feedback).answers
     return sum(answer == RIGHT for answer in answers.values()) / tasks
+
+
+def half_learned(plugin, truth=None, **second):
+    """Return the reports, read while a plugin learns, that have one of a task's two calls alone."""
+    done = threading.Event()
+
+    def read():
+        halves = []
+        while not done.is_set():
+            first, other, *_ = plugin.report()["experts"].values()
+            halves += [(first, other)] if first["calls"] != other["calls"] else []
+            plugin.why()
+        return halves
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        try:
+            for number in range(300):
+                task = Task(f"t{number}", options=4)
+                ballots = Ballot(task.id, 0, "A", cost=1.0), Ballot(task.id, 1, "B", **second)
+                outcome = outcome_of(task, *ballots, truth=truth, posterior={"A": 0.5})
+                plugin.swarmloom_evolve([outcome])
+        finally:
+            done.set()
+        return reader.result()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from swarmloom_plugins.consensus import Consensus, ConsensusConfig
 from swarmloom_plugins.consensus_ballots import Coder
 from swarmloom_protocols.consensus.panel import EMPTY
 from tests.core.rounds import make_round
+from tests.plugins.crews import half_learned
 
 OPTIONS = "ABCD"
 SKILL = (0.45, 0.5, 0.55, 0.6, 0.85)
@@ -119,27 +119,7 @@ def test_the_same_experts_keep_their_panel_while_their_prices_stay():
 def test_it_can_be_read_while_it_learns():
     plugin = Consensus(ConsensusConfig())
     plugin.swarmloom_initialize(swarm_of())
-    done, wrong = threading.Event(), []
-
-    def read():
-        while not done.is_set():
-            experts = plugin.report()["experts"].values()
-            # Both of a task's calls are in, or none is.
-            if len({row["calls"] for row in list(experts)[:2]}) != 1:
-                wrong.append(experts)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for number in range(300):
-        task = Task(f"t{number}", options=4)
-        ballots = (
-            Ballot(task.id, 0, "A", cost=1.0),
-            Ballot(task.id, 1, "B", cost=1.0, audit=True),
-        )
-        plugin.swarmloom_evolve([Outcome(task, Verdict(task.id, "A"), ballots, truth="A")])
-    done.set()
-    reader.join()
-    assert wrong == []
+    assert half_learned(plugin, truth="A", cost=1.0, audit=True) == []
 
 
 def test_it_beats_random_choice_and_plain_majority_of_the_cheap():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from swarmloom_plugins.consensus import Consensus, ConsensusConfig
 from swarmloom_plugins.consensus_ballots import Coder
 from swarmloom_plugins.consensus_notices import Notice, Warnings
 from tests.core.rounds import make_round
+from tests.plugins.crews import half_learned
 
 METHODS = ("panel", "trust")
 SKILLS = (0.85, 0.8, 0.75, 0.7, 0.65)
@@ -554,24 +554,7 @@ def test_a_certainty_that_is_true_is_refused():
 
 def test_trust_can_be_read_while_it_learns():
     plugin = plugin_of(method="trust")
-    done, wrong = threading.Event(), []
-
-    def read():
-        while not done.is_set():
-            experts = plugin.report()["experts"].values()
-            if len({row["calls"] for row in list(experts)[:2]}) != 1:
-                wrong.append(experts)
-            plugin.why()
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for number in range(300):
-        task = Task(f"t{number}", options=4)
-        ballots = (Ballot(task.id, 0, "A", cost=1.0), Ballot(task.id, 1, "B", cost=1.0))
-        plugin.swarmloom_evolve([Outcome(task, Verdict(task.id, "A", {"A": 0.5}), ballots)])
-    done.set()
-    reader.join()
-    assert wrong == []
+    assert half_learned(plugin, cost=1.0) == []
 
 
 # -- recorded answers ------------------------------------------------------------------------------
