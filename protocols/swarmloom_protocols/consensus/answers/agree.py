@@ -136,9 +136,10 @@ def agree(
     rows = group_rows(groups, codes.shape[1])
     voiced = codes if groups is None else group_ballots(codes, rows)
     known = _known(probes, codes.shape[1])
+    if groups is not None and known is not None:
+        # Before the doubt: agents of one model are one witness against a key.
+        known = known.grouped(rows)
     of_groups = None if known is None else known.undoubted()
-    if groups is not None and of_groups is not None:
-        of_groups = of_groups.grouped(rows)
     rates = agreement(pair_sums(voiced, chance_rates(voiced), device=device))
     errors, weightless = sampled_errors(voiced), False
     if not isinstance(trust, str):

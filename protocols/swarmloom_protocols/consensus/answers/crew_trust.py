@@ -115,7 +115,7 @@ class CrewTrust:
 
         Notes
         -----
-        An item whose key is doubted, because four in five of three experts or more give one and
+        An item whose key is doubted, because four in five of three models or more give one and
         the same other answer, is not counted; `warnings` tells how many there were.
         """
         key = whole("truth", truth, NO_ANSWER)
@@ -124,12 +124,13 @@ class CrewTrust:
         codes, originals = compact(votes)
         places = np.flatnonzero((originals[0] == key) & (originals[0] >= 0))
         own = places[:1] if places.size else np.array([NO_ANSWER])
-        if Probes(self._right, self._asked, codes, own).suspects:
+        voiced = group_ballots(codes, self._rows)
+        if Probes(self._right, self._asked, voiced, own).suspects:
             self._doubted += 1
             return
         self._asked[asked] += 1.0
         self._right[asked] += (votes[0, asked] == key) & (votes[0, asked] >= 0)
-        self._shares.add_graded(group_ballots(codes, self._rows), self._current()[0], own)
+        self._shares.add_graded(voiced, self._current()[0], own)
         self._trust = None
 
     @property

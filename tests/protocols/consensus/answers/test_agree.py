@@ -254,6 +254,30 @@ def test_the_online_form_leaves_doubted_keys_out():
     assert any("6 graded item(s)" in text and "do not count" in text for text in trust.warnings())
 
 
+def test_agents_of_one_model_are_one_witness_against_a_key():
+    """Five roles on one model that errs half of the time, and a strong one; all keys are right."""
+    rng = np.random.default_rng(0)
+    votes = crew(rng, [0.5] * 5 + [0.95], 300)
+    votes[:, 1:5] = votes[:, :1]
+    groups, probes = ["weak"] * 5 + ["strong"], (votes[:20], np.zeros(20, int))
+    found = agree(votes, groups=groups, probes=probes)
+    single = agree(votes[:, [0, 5]], probes=(votes[:20, [0, 5]], probes[1]))
+    np.testing.assert_array_equal(found.weights[[0, 5]], single.weights)
+    assert not any("wrong keys" in text for text in found.warnings)
+    alike = [[0, 0, 0, 0, 1]] * 5
+    apart = agree(alike, groups=list("abcde"), probes=(alike, [1] * 5))
+    assert any("wrong keys" in text for text in apart.warnings)
+
+
+def test_the_online_form_hears_one_witness_of_a_model():
+    alone, crew_of_three = CrewTrust(1), CrewTrust(3, groups=["m"] * 3)
+    for answer in [0, 1, 2] * 20:
+        alone.grade([0], [answer], 0)
+        crew_of_three.grade([0, 1, 2], [answer] * 3, 0)
+    assert crew_of_three.calibration == alone.calibration
+    assert not any("do not count" in text for text in crew_of_three.warnings())
+
+
 def test_probes_of_groups_are_those_of_their_voice():
     votes = np.array([[0, 0, 1, 2]] * 6)
     grouped = Probes.of_answers(votes, np.zeros(6, int)).grouped(np.array([0, 0, 0, 1]))
