@@ -68,6 +68,16 @@ def test_the_sum_forgets_what_was_good_and_dates_the_change():
     assert watch.add(4, both, np.array([2.0, 1.5])) == -1
 
 
+def test_a_late_grade_says_nothing_of_an_expert_that_has_changed_since():
+    watch, expert = ChangeWatch(2, 2.0, 3.0), np.array([0])
+    for item in (500, 501):
+        watch.add(item, expert, np.array([2.0]))
+    assert watch.since.tolist() == [500, 0]
+    for item, changed in ((100, -1), (620, -1), (499, -1), (621, 0)):
+        assert watch.add(item, expert, np.array([2.0])) == changed
+    assert watch.since.tolist() == [620, 0]
+
+
 def stream(panel, rng, tasks, skills, graded=0.1, n_options=5):
     hits = np.zeros(tasks)
     for step in range(tasks):

@@ -8,7 +8,7 @@ import pytest
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.panel import Panel, PanelSettings
 from swarmloom_protocols.consensus.panel.pool import speakers
-from tests.protocols.consensus.panel_worlds import simulate
+from tests.protocols.consensus.panel_worlds import lettered, simulate
 
 
 def panel_of(n_experts, groups=None, **changes):
@@ -89,9 +89,10 @@ def test_groups_survive_saving_and_wrong_ones_are_refused():
 
 def recorded(panel, rows, grade=False):
     for row in rows:
-        item = panel.record(0, 5, np.arange(len(row)), row, np.ones(len(row)))
+        answers, names = lettered(row)
+        item = panel.record(0, 5, np.arange(len(row)), answers, np.ones(len(row)))
         if grade:
-            panel.grade(item, 0)
+            panel.grade(item, names.get(0, len(names) - 1))
     return " | ".join(panel.warnings())
 
 

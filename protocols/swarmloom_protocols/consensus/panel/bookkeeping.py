@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
+from swarmloom_protocols.checks import whole
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
 from swarmloom_protocols.consensus.panel.budget import Budget
 from swarmloom_protocols.consensus.panel.changes import ChangeWatch, trusted_evidence
@@ -20,6 +21,7 @@ from swarmloom_protocols.consensus.panel.checks import (
     call_key,
     checked_calls,
     checked_costs,
+    checked_experts,
     checked_groups,
     checked_mask,
     checked_table,
@@ -32,7 +34,7 @@ from swarmloom_protocols.consensus.panel.confidence import (
     restated,
 )
 from swarmloom_protocols.consensus.panel.former import FormerExperts, with_copies
-from swarmloom_protocols.consensus.panel.history import Journal, one_task
+from swarmloom_protocols.consensus.panel.history import Journal, most_code, one_task
 from swarmloom_protocols.consensus.panel.learning import Learner
 from swarmloom_protocols.consensus.panel.likelihood import (
     ABSENT,
@@ -53,13 +55,12 @@ from swarmloom_protocols.consensus.panel.pool import (
 )
 from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief
-from swarmloom_protocols.consensus.panel.settings import PanelSettings
+from swarmloom_protocols.consensus.panel.settings import SHORTEST_REFIT, PanelSettings
 from swarmloom_protocols.consensus.panel.survey import Survey
 from swarmloom_protocols.consensus.panel.warnings import panel_warnings
 
 __all__ = ["PanelLearning"]
 
-_SHORTEST_REFIT = 5
 _NEVER = 2**62
 
 
@@ -104,9 +105,7 @@ class PanelLearning:
     ) -> None:
         self.settings = settings or PanelSettings()
         self._book = PriceBook(prices)
-        if n_topics < 1:
-            raise InputError(f"n_topics = {n_topics}: must be at least 1")
-        self.n_topics = n_topics
+        self.n_topics = whole("n_topics", n_topics, 1)
         self._groups = checked_groups(groups, self.n_experts)
         self._seed = int(rng.integers(2**62))
         self._learner = Learner.of_settings(self.prices, self.settings)
@@ -140,6 +139,11 @@ class PanelLearning:
         """Number of experts."""
         return int(self.prices.shape[0])
 
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """Number of topics and of experts."""
+        return self.n_topics, self.n_experts
+
     def __len__(self) -> int:
         """Return the number of finished tasks."""
         return len(self._journal)
@@ -171,8 +175,7 @@ class PanelLearning:
         """
         if len(self._journal) > self._studied:
             raise InputError("study: must come before the first task is recorded")
-        shape = (self.n_topics, self.n_experts)
-        place, options, said, truth = checked_table(topics, n_options, votes, truths, shape)
+        place, options, said, truth = checked_table(topics, n_options, votes, truths, self._shape)
         for task in range(said.shape[0]):
             self._study_task(int(place[task]), int(options[task]), said[task], int(truth[task]))
         self._studied = len(self._journal)
@@ -204,14 +207,13 @@ class PanelLearning:
         Raises
         ------
         InputError
-            Unknown item, item graded already, or a negative truth.
+            Unknown item, item graded already, or a truth out of range.
         """
         self._check_item(item)
         if self._journal["truth"][item] >= 0:
             raise InputError(f"item {item} is graded already")
-        if truth < 0:
-            raise InputError(f"truth = {truth}: must be the index of an answer, at least 0")
         task = self._journal.task(item)
+        truth = whole("truth", truth, 0, most_code(task) + 1)
         guessed = self._watch.evidence(task)
         self._journal.reveal(item, truth)
         self._labels[task.expert] += 1
@@ -248,7 +250,7 @@ class PanelLearning:
         """
         room = self._budget.audit_room(float(self.prices.sum()), self._survey.spent) - owed
         wanted = self._auditable()
-        wanted[np.asarray(experts, np.int64)] = False
+        wanted[checked_experts(experts, self.n_experts)] = False
         if allowed is not None:
             wanted &= checked_mask(allowed, self.n_experts)
         if not wanted.any():
@@ -274,10 +276,10 @@ class PanelLearning:
     def add_answer(self, item: int, expert: int, answer: int, cost: float) -> None:
         """Enter an answer bought after the task was finished (an audit)."""
         self._check_item(item)
-        if not 0 <= expert < self.n_experts or expert in self._journal.experts_of(item):
-            raise InputError(f"expert {expert}: unknown, or has answered item {item} already")
-        if answer < EMPTY:
-            raise InputError(f"answer = {answer}: must be -1 or more")
+        whole("expert", expert, 0, self.n_experts - 1)
+        if expert in self._journal.experts_of(item):
+            raise InputError(f"expert {expert} has answered item {item} already")
+        whole("answer", answer, EMPTY, most_code(self._journal.task(item)) + 1)
         paid = checked_costs([cost], 1)
         self._journal.add_later(item, expert, answer, cost)
         self._labels[expert] += self._journal["truth"][item] >= 0
@@ -376,7 +378,7 @@ class PanelLearning:
         self._rates = self._learner.refit(self._rates, history, weight, sweeps, self._former.rates)
         self._refits += 1
         wait = min(settings.longest_refit, int(recent * settings.refit_share))
-        self._next_refit = min(tasks + max(_SHORTEST_REFIT, wait), self._end_of_round(tasks))
+        self._next_refit = min(tasks + max(SHORTEST_REFIT, wait), self._end_of_round(tasks))
         self._budget.requote(now=True)
         self._take_up_rates()
         self._correction = self._fit_correction()
@@ -429,7 +431,7 @@ class PanelLearning:
         key = call_key(topic, n_options, experts, answers)
         if key is not None and key in self._finished:
             return self._finished[key]
-        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
+        asked, given = checked_calls(topic, n_options, experts, answers, self._shape)
         options = self._options(n_options, given)
         chance = restated(self._believed(topic, n_options, asked, given), self._correction).answers
         best = int(chance.argmax()) if chance.shape[0] else EMPTY
@@ -485,8 +487,8 @@ class PanelLearning:
         return self._tables[topic, options]
 
     def _check_item(self, item: int) -> None:
-        if not 0 <= item < len(self._journal):
-            raise InputError(f"item = {item}: {len(self._journal)} tasks have been recorded")
+        if not (isinstance(item, int | np.integer) and 0 <= item < len(self._journal)):
+            raise InputError(f"item = {item!r}: {len(self._journal)} tasks have been recorded")
 
 
 @kernel

@@ -131,7 +131,7 @@ def _add(
     for call in range(experts.shape[0]):
         expert = experts[call]
         raised = total[expert] + evidence[call]
-        if raised <= 0.0 or total[expert] == 0.0:
+        if total[expert] == 0.0:
             begun[expert] = item
         total[expert] = max(raised, 0.0)
     return int(np.argmax(total))
@@ -182,7 +182,13 @@ class ChangeWatch:
         )
 
     def add(self, item: int, experts: IntArray, evidence: FloatArray) -> int:
-        """Add evidence of one task; return the expert found to have changed, or -1."""
+        """Add evidence of one task; return the expert found to have changed, or -1.
+
+        What a late grade says of an expert before it changed is left out.
+        """
+        after = item >= self.since[experts]
+        if not after.all():
+            experts, evidence = experts[after], evidence[after]
         worst = _add(self._sum, self._begun, item, experts, evidence)
         if self._sum[worst] <= self._limit:
             return -1

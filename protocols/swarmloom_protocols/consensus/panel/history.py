@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from swarmloom_protocols.consensus._types import IntArray
 from swarmloom_protocols.consensus.panel.learning import History
 
-__all__ = ["Journal", "one_task"]
+__all__ = ["CALL_COLUMNS", "TASK_COLUMNS", "Journal", "most_code", "one_task"]
 
-_TASK_COLUMNS: dict[str, type] = {
+TASK_COLUMNS: dict[str, type] = {
     "topic": np.int64,
     "n_options": np.int64,
     "truth": np.int64,
@@ -23,7 +23,7 @@ _TASK_COLUMNS: dict[str, type] = {
     "asked": np.int64,
     "surveyed": np.int64,
 }
-_CALL_COLUMNS: dict[str, type] = {
+CALL_COLUMNS: dict[str, type] = {
     "item": np.int64,
     "expert": np.int64,
     "answer": np.int64,
@@ -35,6 +35,11 @@ def one_task(topic: int, n_options: int, experts: IntArray, answers: IntArray) -
     """Return a task without truth by itself."""
     row = np.array([topic, n_options, -1])
     return History(np.array([0, experts.shape[0]]), experts, answers, row[:1], row[1:2], row[2:])
+
+
+def most_code(task: History) -> int:
+    """Return the highest number of an answer to one task, its truth included; −1 for none."""
+    return int(max(task.answer.tolist() + task.truth.tolist()))
 
 
 class _Columns:
@@ -86,10 +91,10 @@ class Journal:
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
-        kinds = _TASK_COLUMNS | _CALL_COLUMNS
+        kinds = TASK_COLUMNS | CALL_COLUMNS
         given = arrays or {name: np.empty(0) for name in kinds}
-        self._tasks = _Columns(_TASK_COLUMNS, given)
-        self._calls = _Columns(_CALL_COLUMNS, given)
+        self._tasks = _Columns(TASK_COLUMNS, given)
+        self._calls = _Columns(CALL_COLUMNS, given)
         self.graded = int((self["truth"] >= 0).sum())
         """Number of tasks whose truth is known."""
         self._later: dict[int, list[int]] = {}
@@ -102,11 +107,11 @@ class Journal:
         return self._tasks.length
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return (self._tasks if name in _TASK_COLUMNS else self._calls)[name]
+        return (self._tasks if name in TASK_COLUMNS else self._calls)[name]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return copies of all columns."""
-        return {name: self[name].copy() for name in _TASK_COLUMNS | _CALL_COLUMNS}
+        return {name: self[name].copy() for name in TASK_COLUMNS | CALL_COLUMNS}
 
     def add_task(
         self,

@@ -28,12 +28,11 @@ from swarmloom_protocols.consensus.panel.confidence import Correction, restated
 from swarmloom_protocols.consensus.panel.history import Journal
 from swarmloom_protocols.consensus.panel.learning import Rates
 from swarmloom_protocols.consensus.panel.lookahead import Question, choice, decide
-from swarmloom_protocols.consensus.panel.pool import (
-    estimated_accuracy,
-)
+from swarmloom_protocols.consensus.panel.pool import estimated_accuracy
 from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief, PanelReport, calibration
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
+from swarmloom_protocols.consensus.panel.snapshots import check_snapshot
 
 __all__ = ["Panel"]
 
@@ -114,7 +113,7 @@ class Panel(PanelLearning):
         key = None if fixed else call_key(topic, n_options, experts, answers)
         if key is not None and key in self._kept:
             return self._kept[key]
-        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
+        asked, given = checked_calls(topic, n_options, experts, answers, self._shape)
         free = self._everybody if allowed is None else checked_mask(allowed, self.n_experts)
         if surveying:
             wanted = self._wanted(free)
@@ -161,7 +160,7 @@ class Panel(PanelLearning):
         """
         surveying = self._surveying()
         most = self.settings.survey_asks if surveying else self.settings.max_asks
-        asked = len(experts) if isinstance(experts, list) else np.shape(experts)[0]
+        asked = len(experts) if isinstance(experts, list) else np.size(experts)
         if asked >= most:
             return -1
         return self._decision(topic, n_options, experts, answers, allowed, surveying).ask
@@ -173,7 +172,7 @@ class Panel(PanelLearning):
 
         It is corrected by the grades of earlier verdicts (`confidence`); `values` is not.
         """
-        asked, given = checked_calls(topic, experts, answers, self.n_topics, self.n_experts)
+        asked, given = checked_calls(topic, n_options, experts, answers, self._shape)
         return restated(self._believed(topic, n_options, asked, given), self._correction)
 
     def _look_ahead(
@@ -293,7 +292,15 @@ class Panel(PanelLearning):
     def from_state(
         cls, state: Mapping[str, NDArray[Any]], settings: PanelSettings | None = None
     ) -> Panel:
-        """Return a panel that goes on exactly where `state` was taken, under ``settings``."""
+        """Return a panel that goes on exactly where `state` was taken, under ``settings``.
+
+        Raises
+        ------
+        InputError
+            The state is damaged, or of another number of difficulty classes.
+        """
+        settings = settings or PanelSettings()
+        check_snapshot(state, settings.classes)
         n_topics, seed, refits, next_refit, *counts = (int(v) for v in state["whole"])
         book = _part("prices.", state)
         panel = cls(
@@ -304,7 +311,7 @@ class Panel(PanelLearning):
             groups=state["groups"],
         )
         panel._book = PriceBook(**book)
-        panel._seed, panel._refits, panel._next_refit = seed, refits, next_refit
+        panel._seed, panel._refits = seed, refits
         tasks, panel._changed_at, panel._studied = counts
         price, quoted, spent, audit_spent, bias, slope, surveyed = (float(v) for v in state["real"])
         panel._survey.spent = surveyed
@@ -317,6 +324,7 @@ class Panel(PanelLearning):
         panel._rates = Rates(*(state[f"rates.{name}"].copy() for name in Rates._fields))
         panel._former.resume(_part("former.", state))
         panel._journal = Journal(_part("journal.", state))
+        panel._next_refit = min(next_refit, len(panel._journal) + settings.longest_wait)
         panel._watch.resume(_part("watch.", state))
         if panel._watch.found:
             panel._budget.changed_at = panel._changed_at - panel._studied

@@ -7,7 +7,10 @@ from dataclasses import dataclass, fields
 
 from swarmloom.errors import InputError
 
-__all__ = ["PanelSettings"]
+__all__ = ["SHORTEST_REFIT", "PanelSettings"]
+
+SHORTEST_REFIT = 5
+"""Fewest tasks between two refits."""
 
 _AT_LEAST_ONE = (
     "classes",
@@ -17,6 +20,7 @@ _AT_LEAST_ONE = (
     "pool_limit",
     "memory",
     "survey_tasks",
+    "survey_asks",
 )
 
 
@@ -162,6 +166,8 @@ class PanelSettings:
             lowest = 1 if field.name in _AT_LEAST_ONE else 0
             if not (math.isfinite(value) and value >= lowest):
                 raise InputError(f"{field.name} = {value!r}: must be finite and >= {lowest}")
+        if self.survey_share > 1.0:
+            raise InputError(f"survey_share = {self.survey_share!r}: must be 0 to 1")
         for name in ("depth", "opening_depth"):
             if getattr(self, name) not in (1, 2, 3):
                 raise InputError(f"{name} = {getattr(self, name)!r}: must be 1, 2 or 3")
@@ -183,6 +189,11 @@ class PanelSettings:
     def money_unit(self) -> float:
         """Cost that the price of money is set for: the target, or 1 without one."""
         return 1.0 if self.target_cost is None else self.target_cost
+
+    @property
+    def longest_wait(self) -> int:
+        """Most tasks from one refit to the next, or from the start to the first."""
+        return max(self.longest_refit, self.first_refit, SHORTEST_REFIT)
 
     def _check_positive(self, *names: str) -> None:
         for name in names:
