@@ -98,8 +98,10 @@ def group_vote(row, groups):
 
 
 def shared_errors(votes, right):
-    """The four sums of each pair, or those against the plurality of all outside the pair."""
+    """Both erred, alike, expected, its variance; without a key, by the plurality of the others."""
     n_agents = votes.shape[1]
+    wrong_options = max([len(distinct(row)) for row in votes], default=0) - 1
+    prior = max(0.2, 1 / max(1, wrong_options))
     sums = np.zeros((4, n_agents, n_agents))
     for t, row in enumerate(votes):
         order = distinct(row)
@@ -118,7 +120,7 @@ def shared_errors(votes, right):
                 continue
             wrong = [answer for answer in rest if answer != key]
             gave = (wrong.count(row[i]) + wrong.count(row[j])) / 2
-            chance = (gave + 2 * 0.2) / (len(wrong) + 2)
+            chance = (gave + 2 * prior) / (len(wrong) + 2)
             add = np.array([1, row[i] == row[j], chance, chance * (1 - chance)])
             sums[:, i, j] += add
             sums[:, j, i] += add

@@ -24,7 +24,7 @@ from swarmloom_protocols.consensus.answers.ballots import (
 )
 from swarmloom_protocols.consensus.answers.calibration import ShareCounts, posteriors
 from swarmloom_protocols.consensus.answers.independence import effective_voters
-from swarmloom_protocols.consensus.answers.probes import FEWEST_PROBES, Probes
+from swarmloom_protocols.consensus.answers.probes import FEWEST_PROBES, Probes, options_seen
 from swarmloom_protocols.consensus.answers.shared_errors import (
     SharedErrors,
     clone_clusters,
@@ -136,6 +136,7 @@ def agree(
     rows = group_rows(groups, codes.shape[1])
     voiced = codes if groups is None else group_ballots(codes, rows)
     known = _known(probes, codes.shape[1])
+    known = None if known is None else known.seen_with(options_seen(codes))
     if groups is not None and known is not None:
         # Before the doubt: agents of one model are one witness against a key.
         known = known.grouped(rows)

@@ -229,8 +229,8 @@ def _redundant(errors: SharedErrors) -> tuple[RedundantPair, ...]:
             int(j),
             float(excess[i, j]),
             float(deviations[i, j]),
-            int(errors.sums[1, i, j]),
-            int(errors.sums[0, i, j]),
+            int(errors.alike[i, j]),
+            int(errors.both[i, j]),
         )
         for i, j in np.argwhere(np.triu(deviations > REDUNDANT_DEVIATIONS, 1))
     ]

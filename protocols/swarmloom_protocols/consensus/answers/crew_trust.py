@@ -23,7 +23,7 @@ from swarmloom_protocols.consensus.answers.ballots import (
     group_rows,
 )
 from swarmloom_protocols.consensus.answers.calibration import Calibration, ShareCounts
-from swarmloom_protocols.consensus.answers.probes import Probes
+from swarmloom_protocols.consensus.answers.probes import Probes, options_seen
 from swarmloom_protocols.consensus.answers.shared_errors import SharedErrors
 from swarmloom_protocols.consensus.answers.trust_warnings import Evidence, findings_of
 from swarmloom_protocols.consensus.findings import Finding, texts_of
@@ -63,7 +63,7 @@ class CrewTrust:
         self._errors = SharedErrors.empty(int(self._rows.max()) + 1)
         self._shares = ShareCounts()
         self._right, self._asked = np.zeros((2, self._n_agents))
-        self._doubted = 0
+        self._doubted = self._options = 0
         self._trust: tuple[FloatArray, str] | None = None
 
     def record(self, experts: Sequence[int] | IntArray, answers: Sequence[int] | IntArray) -> None:
@@ -82,7 +82,9 @@ class CrewTrust:
             They differ in length, are no whole numbers, or name an expert that there is not, or
             one twice.
         """
-        voiced = group_ballots(ballots(self._row(experts, answers)), self._rows)
+        codes = ballots(self._row(experts, answers))
+        voiced = group_ballots(codes, self._rows)
+        self._options = max(self._options, options_seen(codes))
         self._shares.add(voiced, self._current()[0])
         self._counts.add_coded(voiced)
         self._errors.add(voiced)
@@ -128,6 +130,7 @@ class CrewTrust:
         if Probes(self._right, self._asked, voiced, own).suspects:
             self._doubted += 1
             return
+        self._options = max(self._options, options_seen(codes, own))
         self._asked[asked] += 1.0
         self._right[asked] += (votes[0, asked] == key) & (votes[0, asked] >= 0)
         self._shares.add_graded(voiced, self._current()[0], own)
@@ -187,6 +190,7 @@ class CrewTrust:
             "sums": self._counts.sums.tolist(),
             "items": self._counts.items,
             "errors": self._errors.sums.tolist(),
+            "options": [self._errors.options, self._options],
             "right": self._right.tolist(),
             "asked": self._asked.tolist(),
             "doubted": self._doubted,
@@ -213,7 +217,9 @@ class CrewTrust:
     def _restore(self, state: dict[str, Any]) -> None:
         sums = _array(state["sums"], self._counts.sums.shape)
         self._counts = AgreementCounts(sums, whole("items", state["items"], 0))
-        self._errors = SharedErrors(_array(state["errors"], self._errors.sums.shape))
+        errors = _array(state["errors"], self._errors.sums.shape)
+        among_errors, self._options = (whole("options", most, 0) for most in state["options"])
+        self._errors = SharedErrors(errors, among_errors)
         self._right = _array(state["right"], (self._n_agents,))
         self._asked = _array(state["asked"], (self._n_agents,))
         self._doubted = whole("doubted", state["doubted"], 0)
@@ -246,7 +252,8 @@ class CrewTrust:
 
     def _known(self) -> Probes:
         """Return the known answers of the voices."""
-        return Probes.of_counts(self._right, self._asked).grouped(self._rows)
+        known = Probes.of_counts(self._right, self._asked).seen_with(self._options)
+        return known.grouped(self._rows)
 
 
 def _array(value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:

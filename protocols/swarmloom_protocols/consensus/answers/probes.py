@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,7 @@ from swarmloom_protocols.consensus.answers.ballots import (
     group_ballots,
 )
 
-__all__ = ["FEWEST_PROBES", "Probes"]
+__all__ = ["FEWEST_PROBES", "Probes", "options_seen"]
 
 # Known answers from which an agent's accuracy says more than what others think of it.
 FEWEST_PROBES = 5
@@ -29,6 +29,11 @@ FEWEST_DOUBTERS = 3
 # The better half of a crew that knows less than this of the answers is less likely than wrong keys:
 # on MMLU-Pro, crews of nine had 0.36 or more of ten in 95 % of cases, 0.25 of ten wrong keys.
 UNLIKELY_SHARE = 1.0 / 3.0
+# With two options wrong keys are given by whoever errs: below a half, the keys are as good as
+# turned round.
+UNLIKELY_SHARE_OF_TWO = 0.5
+# From answers of so many to an item, two options are told from more.
+FEWEST_TELLING = 3
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,15 @@ class Probes:
         Answers, where they are known.
     key : ndarray of int64, shape (probes,)
         Right code of each; −1 where no agent gave it.
+    options : int
+        Most distinct answers to an item, as far as is known, see `options_seen`; 0 where it is not.
     """
 
     right: FloatArray
     asked: FloatArray
     codes: IntArray
     key: IntArray
+    options: int = 0
 
     @classmethod
     def of_counts(cls, right: ArrayLike, asked: ArrayLike) -> Probes:
@@ -100,7 +108,8 @@ class Probes:
         own = np.where(matches.any(axis=1), matches.argmax(axis=1), NO_ANSWER)
         right = (codes == own[:, None]) & (codes >= 0)
         asked = np.full(codes.shape[1], float(len(codes)))
-        return cls(right.sum(axis=0).astype(np.float64), asked, codes, own)
+        hits = right.sum(axis=0).astype(np.float64)
+        return cls(hits, asked, codes, own, options_seen(codes, own))
 
     @property
     def suspects(self) -> tuple[int, ...]:
@@ -120,12 +129,21 @@ class Probes:
     def unlikely(self) -> bool:
         """Whether the keys are doubted as a whole.
 
-        The better half of the agents with five known answers or more give less than a third of
-        them rightly. Rounded up, it holds an honest agent where less than half of the crew lie.
+        The better half of the agents with five known answers or more give less than `least_share`
+        of them rightly. Rounded up, it holds an honest agent where less than half of the crew lie.
         """
         tested = self.asked >= FEWEST_PROBES
         shares = np.sort(self.right[tested] / self.asked[tested])
-        return bool(tested.any() and shares[shares.size // 2 :].mean() < UNLIKELY_SHARE)
+        return bool(tested.any() and shares[shares.size // 2 :].mean() < self.least_share)
+
+    @property
+    def least_share(self) -> float:
+        """Share of right answers below which the keys are doubted: a third, a half of two."""
+        return UNLIKELY_SHARE_OF_TWO if 0 < self.options <= 2 else UNLIKELY_SHARE
+
+    def seen_with(self, options: int) -> Probes:
+        """Return the probes of questions that so many distinct answers were seen to, or more."""
+        return replace(self, options=max(self.options, options))
 
     def undoubted(self) -> Probes:
         """Return the probes without those of `suspects`, as if they had not been asked."""
@@ -135,7 +153,7 @@ class Probes:
         codes, key = self.codes[kept], self.key[kept]
         right = (codes == key[:, None]) & (codes >= 0)
         asked = np.full(codes.shape[1], float(kept.size))
-        return Probes(right.sum(axis=0).astype(np.float64), asked, codes, key)
+        return Probes(right.sum(axis=0).astype(np.float64), asked, codes, key, self.options)
 
     def grouped(self, rows: IntArray) -> Probes:
         """Return the probes of groups of agents, which answer as most of their agents do.
@@ -150,7 +168,8 @@ class Probes:
             codes = group_ballots(self.codes, rows)
             right = (codes == self.key[:, None]) & (codes >= 0)
             asked = np.full(n_groups, float(len(codes)))
-            return Probes(right.sum(axis=0).astype(np.float64), asked, codes, self.key)
+            hits = right.sum(axis=0).astype(np.float64)
+            return Probes(hits, asked, codes, self.key, self.options)
         right, asked, most = np.zeros((3, n_groups))
         np.add.at(right, rows, self.right)
         np.add.at(asked, rows, self.asked)
@@ -158,9 +177,30 @@ class Probes:
         np.maximum.at(most, rows, self.asked)
         share = np.divide(right, asked, out=np.zeros(n_groups), where=asked > 0.0)
         empty = np.empty((0, n_groups), np.int64)
-        return Probes(share * most, most, empty, self.key)
+        return Probes(share * most, most, empty, self.key, self.options)
 
     @property
     def n_items(self) -> int:
         """How many items the answers of `codes` are to."""
         return len(distinct_counts(self.codes))
+
+
+def options_seen(codes: IntArray, key: IntArray | None = None) -> int:
+    """Return the most distinct answers that an item has, a right one that nobody gave among them.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, shape (items, agents)
+        See `swarmloom_protocols.consensus.answers.ballots.ballots`.
+    key : ndarray of int64, shape (items,), optional
+        Right codes; −1 where nobody gave it.
+
+    Returns
+    -------
+    int
+        0 where they are two or fewer and no item has three answers: there may be others.
+    """
+    kinds = distinct_counts(codes) if key is None else distinct_counts(codes) + (key < 0)
+    most = int(kinds.max(initial=0))
+    telling = ((codes >= 0).sum(axis=1) >= FEWEST_TELLING).any()
+    return most if most > 2 or telling else 0

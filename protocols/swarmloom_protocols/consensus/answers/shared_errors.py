@@ -20,10 +20,10 @@ __all__ = [
     "shared_errors",
 ]
 
-# Both erred, alike, expected alike, its variance.
-N_SUMS = 4
+# Both erred, erred alike; the terms of what was to be expected; both answered, chance of agreeing.
+N_SUMS = 9
 # Of an answer given by nobody else among those who erred: as if this many had erred, with this
-# chance of having given it.
+# chance of having given it, or with that of a blind guess among the wrong answers, if it is more.
 PRIOR_VOTERS = 2.0
 PRIOR_CHANCE = 0.2
 # Shrinks the excess of pairs that erred together on few items.
@@ -53,7 +53,9 @@ def _leader(counts: IntArray, without: int, other: int) -> int:
 
 
 @kernel
-def _add(codes: IntArray, reference: IntArray, sums: FloatArray, counts: IntArray) -> None:
+def _add(
+    codes: IntArray, reference: IntArray, chance: FloatArray, sums: FloatArray, counts: IntArray
+) -> None:
     """Add all items; a reference of −2 stands for the plurality of those outside the pair."""
     n_agents = codes.shape[1]
     for item in range(codes.shape[0]):
@@ -68,6 +70,8 @@ def _add(codes: IntArray, reference: IntArray, sums: FloatArray, counts: IntArra
                 one, two = codes[item, first], codes[item, second]
                 if one < 0 or two < 0:
                     continue
+                sums[7, first, second] += 1.0
+                sums[8, first, second] += chance[item]
                 truth = reference[item]
                 if truth == -2:
                     truth = _leader(counts, one, two)
@@ -80,11 +84,15 @@ def _add(codes: IntArray, reference: IntArray, sums: FloatArray, counts: IntArra
                 known = 0 <= truth < counts.size
                 erred = answered - 2 - (counts[truth] if known else 0)
                 gave = 0.5 * (counts[one] + counts[two]) - 1.0 - alike
-                chance = (gave + PRIOR_VOTERS * PRIOR_CHANCE) / (erred + PRIOR_VOTERS)
+                # Chance is seen + blind · prior, of a prior that is known once all items are.
+                seen, blind = gave / (erred + PRIOR_VOTERS), PRIOR_VOTERS / (erred + PRIOR_VOTERS)
                 sums[0, first, second] += 1.0
                 sums[1, first, second] += alike
-                sums[2, first, second] += chance
-                sums[3, first, second] += chance * (1.0 - chance)
+                sums[2, first, second] += seen
+                sums[3, first, second] += blind
+                sums[4, first, second] += seen * seen
+                sums[5, first, second] += seen * blind
+                sums[6, first, second] += blind * blind
 
 
 @dataclass
@@ -93,11 +101,16 @@ class SharedErrors:
 
     Attributes
     ----------
-    sums : ndarray of float64, shape (4, agents, agents)
-        Symmetric: items on which both erred, erred alike, were expected to, and the variance.
+    sums : ndarray of float64, shape (9, agents, agents)
+        Symmetric: items on which both erred, and erred alike; with s the share of others who erred
+        that gave the pair's answers, and b the weight of a blind guess beside it, sums of s, b, s²,
+        s b and b²; items that both answered, and the sum of their `chance_rates`.
+    options : int
+        Most distinct answers that an item had.
     """
 
     sums: FloatArray
+    options: int = 0
 
     @classmethod
     def empty(cls, n_agents: int) -> SharedErrors:
@@ -108,23 +121,73 @@ class SharedErrors:
         """Add items, see `shared_errors`."""
         reference = np.full(len(codes), -2) if right is None else right
         sums = np.zeros_like(self.sums)
-        counts = np.zeros(max(1, int(distinct_counts(codes).max(initial=1))), np.int64)
-        _add(codes, reference, sums, counts)
+        most = int(distinct_counts(codes).max(initial=0))
+        _add(codes, reference, chance_rates(codes), sums, np.zeros(max(1, most), np.int64))
         self.sums += sums + sums.transpose(0, 2, 1)
+        self.options = max(self.options, most)
+
+    @property
+    def both(self) -> FloatArray:
+        """Items on which both erred, of shape (agents, agents)."""
+        return np.asarray(self.sums[0])
+
+    @property
+    def alike(self) -> FloatArray:
+        """Items on which both gave the same wrong answer, of shape (agents, agents)."""
+        return np.asarray(self.sums[1])
+
+    @property
+    def prior(self) -> float:
+        """Chance that two who err give the same answer, where nobody else erred.
+
+        With k answers to choose from 1 / (k − 1), all wrong ones being as likely; 1 with two.
+        """
+        return max(PRIOR_CHANCE, 1.0 / max(1, self.options - 1))
+
+    @property
+    def expected(self) -> FloatArray:
+        """Items on which they would err alike by chance, of shape (agents, agents)."""
+        return np.asarray(self.sums[2] + self.prior * self.sums[3])
+
+    @property
+    def variance(self) -> FloatArray:
+        """Variance of that number, of shape (agents, agents)."""
+        p, (seen, seen_blind, blind) = self.prior, self.sums[4:7]
+        squares = seen + 2.0 * p * seen_blind + p * p * blind
+        return np.asarray(np.maximum(0.0, self.expected - squares))
 
     @property
     def excess(self) -> FloatArray:
         """Share of joint errors alike beyond chance, of those that could be, shrunk to 0."""
-        both, alike, expected, _ = self.sums
-        rates: FloatArray = (alike - expected) / (both - expected + PRIOR_ITEMS)
+        expected = self.expected
+        rates: FloatArray = (self.alike - expected) / (self.both - expected + PRIOR_ITEMS)
         return rates
 
     @property
     def deviations(self) -> FloatArray:
         """Errors alike beyond chance, in standard deviations (half an item added)."""
-        _, alike, expected, variance = self.sums
-        rates: FloatArray = (alike - expected) / np.sqrt(variance + 0.5)
+        rates: FloatArray = (self.alike - self.expected) / np.sqrt(self.variance + 0.5)
         return rates
+
+    def beyond_guessing(self, rates: FloatArray) -> FloatArray:
+        """Correct agreement for a chance of one in so many options, where they are few.
+
+        Agreement by one common factor is a product of two loadings only where its zero is that
+        of blind guesses. From six options on nothing is corrected: few voices do not show all of
+        many options, and the chance that agreement was counted with is near enough.
+
+        Parameters
+        ----------
+        rates : ndarray of float64, shape (agents, agents)
+            Agreement beyond `chance_rates` of the same items.
+        """
+        if self.prior <= PRIOR_CHANCE:
+            return rates
+        met = self.sums[7]
+        taken = np.divide(self.sums[8], met, out=np.zeros_like(met), where=met > 0.0)
+        chance = np.maximum(taken, 1.0 / max(2, self.options))
+        corrected: FloatArray = 1.0 - (1.0 - rates) * (1.0 - taken) / (1.0 - chance)
+        return corrected
 
 
 def clone_clusters(errors: SharedErrors, rates: FloatArray) -> IntArray:
@@ -143,13 +206,14 @@ def clone_clusters(errors: SharedErrors, rates: FloatArray) -> IntArray:
         Near-clones share half of their possible errors beyond chance, 3 deviations above it, and
         agree by 0.2 more than what each agrees with the others can explain. The second is for two
         strong agents, who are right together where most err. There are none in crews of fewer
-        than 5.
+        than 5, nor where no item has more than two answers.
     """
     n_agents = len(rates)
     labels = np.arange(n_agents)
     if n_agents < FEWEST_AGENTS:
         return labels
     close = (errors.excess > CLONE_EXCESS) & (errors.deviations > CLONE_DEVIATIONS)
+    rates = errors.beyond_guessing(rates)
     for first, second in np.argwhere(np.triu(close, 1)):
         explained = _explained(rates, int(first), int(second))
         if rates[first, second] - explained > CLONE_AGREEMENT:

@@ -133,7 +133,8 @@ def _doubted_keys(evidence: Evidence) -> Iterator[Finding]:
         figures = {"items": len(evidence.doubted)}
         yield Finding("doubted keys", f"{text} they do not count", figures=figures)
     if evidence.probes is not None and evidence.probes.unlikely:
-        text = "the better half of the agents give less than a third of the known answers: their"
+        least = "half" if evidence.probes.least_share >= 0.5 else "a third"
+        text = f"the better half of the agents give less than {least} of the known answers: their"
         used = "" if evidence.rule == "probes" else "; trust does not come from them"
         yield Finding("unlikely keys", f"{text} keys may be wrong{used}")
 

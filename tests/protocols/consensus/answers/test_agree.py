@@ -206,6 +206,47 @@ def test_keys_that_hardly_anybody_gives_do_not_make_trust():
     assert (told.answers == 0).mean() < (decision.answers == 0).mean() - 0.05
 
 
+def two_options(rng, accuracy=0.7, agents=9):
+    return crew(rng, [accuracy] * agents, 300, n_wrong=1)
+
+
+def test_wrong_keys_of_two_options_are_doubted_below_a_half():
+    """Whoever errs gives the wrong key then: a third of a crew of 70 % does."""
+    votes = two_options(np.random.default_rng(1))
+    wrong, right = ((votes[:20], np.full(20, key)) for key in (1, 0))
+    assert Probes.of_answers(*wrong).unlikely
+    assert not Probes.of_answers(*right).unlikely
+    found = agree(votes, probes=wrong)
+    assert found.rule == "agreement"
+    assert (found.answers == 0).mean() > 0.8
+    assert any("less than half of the known answers" in text for text in found.warnings)
+    counted = Probes.of_answers(*wrong)
+    counted = Probes.of_counts(counted.right, counted.asked)
+    assert not counted.unlikely
+    assert agree(votes, probes=counted).rule == "agreement"
+    online = CrewTrust(9)
+    for row in votes:
+        online.record(range(9), row)
+    for row in votes[:20]:
+        online.grade(range(9), row, 1)
+    assert online.rule == "agreement"
+    assert CrewTrust.from_state(online.state()).rule == "agreement"
+    assert any("less than half" in text for text in online.warnings())
+
+
+def test_few_answers_do_not_tell_two_options_from_more():
+    assert Probes.of_answers([[0, 1], [1, 2]], [0, 1]).options == 0
+    assert Probes.of_answers([[1], [0]], [0, 0]).options == 0
+    assert Probes.of_answers([[1, 1, 1]], [0]).options == 2
+    assert Probes.of_answers([[1, 2]], [0]).options == 3
+
+
+def test_the_better_half_of_the_crew_speaks_for_the_keys():
+    assert not Probes.of_counts([5, 5, 0, 0], [10] * 4).unlikely
+    assert not Probes.of_counts([4, 4, 4, 0, 0], [10] * 5).unlikely
+    assert Probes.of_counts([3, 3, 3, 3], [10] * 4).unlikely
+
+
 def test_copies_take_over_no_crew_because_of_few_known_answers():
     """Agreement is no refuge where four of nine answer alike and the honest know little."""
     rng = np.random.default_rng(1)

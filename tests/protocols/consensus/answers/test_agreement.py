@@ -197,8 +197,9 @@ def test_trust_reaches_untested_agents_through_tested_ones():
 def test_shared_errors_equal_the_naive_ones(votes, known, seed):
     codes = ballots(votes)
     right = np.random.default_rng(seed).integers(-1, 4, len(votes)) if known else None
-    sums = shared_errors(codes, right).sums
-    np.testing.assert_allclose(sums, naive.shared_errors(codes, right))
+    found = shared_errors(codes, right)
+    sums = (found.both, found.alike, found.expected, found.variance)
+    np.testing.assert_allclose(sums, naive.shared_errors(codes, right), atol=1e-12)
 
 
 def copies(rng, n_items):
@@ -213,6 +214,47 @@ def test_copies_are_found_and_independent_agents_are_not():
     np.testing.assert_array_equal(near_clones(ballots(votes)), [0, 1, 2, 3, 4, 5, 5])
     assert cluster_members(near_clones(ballots(votes))) == ((5, 6),)
     assert cluster_members(near_clones(ballots(votes[:, :6]))) == ()
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "options"),
+    [
+        ([0.9, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4], 3),
+        ([0.9, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4], 5),
+        ([0.9, 0.9, 0.9] + [0.5] * 6, 4),
+        ([0.9, 0.85, 0.5, 0.5, 0.5], 2),
+    ],
+)
+def test_strong_agents_among_weak_ones_are_no_copies(accuracies, options):
+    """Where there is little to choose from, guesses agree, and the weak are no measure of right."""
+    found = [
+        near_clones(
+            ballots(crew(np.random.default_rng(seed), accuracies, 400, n_wrong=options - 1))
+        )
+        for seed in range(20)
+    ]
+    taken = sum(len(cluster_members(labels)) > 0 for labels in found)
+    assert taken <= 1
+
+
+@pytest.mark.parametrize("options", [3, 4])
+def test_copies_are_found_where_there_is_little_to_choose_from(options):
+    rng = np.random.default_rng(9)
+    votes = crew(rng, [0.7, 0.7, 0.6, 0.6, 0.5, 0.4], 400, n_wrong=options - 1)
+    clone = np.where(rng.random(400) < 0.9, votes[:, 5], rng.integers(0, options, 400))
+    labels = near_clones(ballots(np.column_stack((votes, clone))))
+    np.testing.assert_array_equal(labels, [0, 1, 2, 3, 4, 5, 5])
+
+
+def test_shared_errors_do_not_depend_on_the_order_of_the_items():
+    codes = ballots(copies(np.random.default_rng(10), 60))
+    stream = SharedErrors.empty(codes.shape[1])
+    for row in codes[np.argsort(codes.max(axis=1), kind="stable")]:
+        stream.add(row[None])
+    whole = shared_errors(codes)
+    assert stream.options == whole.options
+    np.testing.assert_allclose(stream.excess, whole.excess)
+    np.testing.assert_allclose(stream.deviations, whole.deviations)
 
 
 def test_crews_of_fewer_than_five_have_no_copies():

@@ -41,7 +41,7 @@ def test_a_new_crew_is_found_to_be_unknown():
 
 def test_copies_are_found_by_their_rows():
     rng = np.random.default_rng(0)
-    votes = np.where(rng.random((200, 5)) < 0.6, 0, rng.integers(1, 5, (200, 5)))
+    votes = np.where(rng.random((200, 5)) < 0.7, 0, rng.integers(1, 5, (200, 5)))
     votes[:, 3] = votes[:, 1]
     found = by_kind(recorded(votes))
     assert found["copies"].experts == ((1, 3),)
