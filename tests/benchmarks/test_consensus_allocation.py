@@ -19,9 +19,12 @@ from swarmloom_protocols.consensus.allocation.emergence import (
     emergent_allocation,
 )
 from swarmloom_protocols.consensus.allocation.market import market_prices
+from swarmloom_protocols.orchestration.assignment import solve_priced
 from tests.benchmarks.measuring import tell, timed
 
 FULL = bool(os.environ.get("SWARMLOOM_FULL_BENCHMARKS"))
+ROUNDS = (20, 100, 300, 1000) if FULL else (20,)
+WIDE = (600, 1000) if FULL else (60, 100)
 SIZES = (100, 500, 1000, 2000) if FULL else (200,)
 
 
@@ -91,6 +94,31 @@ def test_auction_beside_shortest_augmenting_paths(benchmark, kind, n):
         exact_ms=1e3 * exact,
         exact_gap=(best - proven.value) / abs(best),
     )
+
+
+@pytest.mark.parametrize("kind", ["uniform", "products", "distances on a line"])
+def test_auction_on_matrices_that_are_not_square(benchmark, kind):
+    rows, columns = WIDE
+    values = VALUES[kind](np.random.default_rng(1), columns)[:rows]
+    auction(values[:5, :5])
+    result, ours = timed(lambda: auction(values, gap=2e-4), 5)
+    chosen, theirs = timed(lambda: linear_sum_assignment(values, maximize=True), 3)
+    assert result.bound >= values[chosen].sum() - 1e-9
+    benchmark.pedantic(lambda: auction(values, gap=2e-4), rounds=1)
+    tell(benchmark, kind=kind, shape=WIDE, ms=1e3 * ours, scipy_over_ours=theirs / ours)
+
+
+@pytest.mark.parametrize("n", ROUNDS)
+@pytest.mark.parametrize("kind", ["uniform", "correlated"])
+def test_auction_beside_the_rounds_of_orchestration(benchmark, kind, n):
+    values = VALUES[kind](np.random.default_rng(1), n)
+    places = np.ones(n, np.int64)
+    auction(values[:5, :5])
+    result, ours = timed(lambda: auction(values, gap=0.0), 5)
+    priced, theirs = timed(lambda: solve_priced(values, places), 5)
+    assert values[np.arange(n), priced.expert].sum() == pytest.approx(result.value)
+    benchmark.pedantic(lambda: auction(values, gap=0.0), rounds=1)
+    tell(benchmark, kind=kind, n=n, auction_ms=1e3 * ours, solve_priced_ms=1e3 * theirs)
 
 
 def test_auction_beside_networkx_and_ortools(benchmark):

@@ -144,6 +144,17 @@ def test_cells(benchmark, dimensions, radius):
 
 
 @pytest.mark.benchmark(group="bounded confidence in cells and tiles")
+def test_one_opinion_far_from_all(benchmark):
+    near = np.random.default_rng(0).random((CELLS, 2))
+    strayed = near.copy()
+    strayed[0] = 1e6
+    with use_threads(1):
+        own = measure(benchmark, lambda: bounded_means(strayed, 0.02, device="cpu"), 4)
+        without = least_seconds(lambda: bounded_means(near, 0.02, device="cpu"), 4)
+    tell_beside(benchmark, own, {"without it": without}, f"one opinion at a million, n = {CELLS}")
+
+
+@pytest.mark.benchmark(group="bounded confidence in cells and tiles")
 @pytest.mark.parametrize("n", [1_000, 10_000] if FULL else [500])
 def test_tiles(benchmark, n):
     values = np.random.default_rng(0).random((n, 8))
