@@ -185,7 +185,7 @@ class Consensus:
 
     @hookimpl
     def swarmloom_restore(self, state: Mapping[str, Any]) -> None:
-        """Take a snapshot back if it is about the same experts.
+        """Take a snapshot back if it is about the same experts, models and, by panel, prices.
 
         The configured certainty stays, unless the snapshot's was set while the crew ran.
 
@@ -217,10 +217,12 @@ class Consensus:
         method = _METHODS[self._config.method](self._config, self._crew)
         votes, limits = Votes(), Limits(self._config.certainty)
         method.restore(state["learned"])
+        if other := method.unlike():
+            _logger.warning("consensus: a snapshot of the experts with other %s is left out", other)
+            return
         # What cannot be told of was not whole.
         method.rows(), method.warnings()
-        votes.restore(state["votes"])
-        votes.table(len(self._crew.names))
+        votes.restore(state["votes"], len(self._crew.names))
         for certainty in state["certainty"]:
             limits.change(certainty)
         landscape = self._landscape

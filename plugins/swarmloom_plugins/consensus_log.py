@@ -12,6 +12,7 @@ import numpy as np
 from swarmloom.errors import InputError
 from swarmloom.types import Float64Array, IntArray, Outcome
 from swarmloom_plugins.consensus_ballots import Said
+from swarmloom_protocols.checks import whole
 
 __all__ = ["Decided", "Decisions", "Votes"]
 
@@ -147,11 +148,27 @@ class Votes:
         """Give the table as data."""
         return [list(row) for row in self._rows]
 
-    def restore(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Take back what `state` gave."""
+    def restore(self, rows: Sequence[Sequence[Any]], experts: int) -> None:
+        """Take back what `state` gave.
+
+        Parameters
+        ----------
+        rows : sequence
+        experts : int
+
+        Raises
+        ------
+        InputError
+            A row names an expert that there is not, or one twice, or a number of no answer.
+        """
         taken = []
         for asked, answers, truth, confidence in rows:
             if len(asked) != len(answers) or not 0.0 <= float(confidence) <= 1.0:
                 raise InputError(f"votes: {len(answers)} of {len(asked)} at {confidence}")
-            taken.append((list(asked), list(answers), int(truth), float(confidence)))
+            who = [whole("votes: expert", expert, 0, experts - 1) for expert in asked]
+            if len(set(who)) < len(who):
+                raise InputError(f"votes: {who}; allowed: each expert once")
+            said = [whole("votes: answer", answer, _NONE, len(who) - 1) for answer in answers]
+            key = whole("votes: truth", truth, _NONE, len(who))
+            taken.append((who, said, key, float(confidence)))
         self._rows = deque(taken, maxlen=_VOTES_KEPT)

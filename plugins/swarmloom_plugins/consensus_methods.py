@@ -125,6 +125,12 @@ class Method(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave; a method that fails at it is not used any more."""
 
+    def unlike(self) -> str:
+        """Name what the crew has otherwise than the one whose state was restored; "" for nothing.
+
+        A method that says so is not used any more.
+        """
+
 
 def clipped(log_odds: Float64Array, reach: float) -> Float64Array:
     """Put the best at 0 and the others behind it, by `reach` at most.

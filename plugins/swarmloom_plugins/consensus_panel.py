@@ -14,7 +14,8 @@ from swarmloom_plugins.consensus_config import ConsensusConfig
 from swarmloom_plugins.consensus_grades import Grades
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
 from swarmloom_plugins.consensus_notices import Notice, of_panel
-from swarmloom_protocols.consensus.panel import AskValues, Panel, PanelSettings
+from swarmloom_protocols.checks import whole
+from swarmloom_protocols.consensus.panel import EMPTY, AskValues, Panel, PanelSettings
 
 __all__ = ["PanelMethod"]
 
@@ -91,19 +92,18 @@ class PanelMethod:
         said, audit = question.said, question.said.audit
         topic = self._topics.setdefault(question.topic, len(self._topics) + 1)
         self._panel.ensure_topics(topic + 1)
+        # The panel takes numbers in the order in which it hears of them: the truth before audits.
+        codes = {EMPTY: EMPTY}
+        given = [codes.setdefault(code, len(codes) - 1) for code in said.answers[~audit].tolist()]
         item = self._panel.record(
-            topic, question.options, said.experts[~audit], said.answers[~audit], said.costs[~audit]
+            topic, question.options, said.experts[~audit], given, said.costs[~audit]
         )
         if truth is not None:
-            self._panel.grade(item, truth)
+            self._panel.grade(item, codes.setdefault(truth, len(codes) - 1))
             self._grades.add(said, truth)
-        for expert, answer, cost in zip(
-            said.experts[audit].tolist(),
-            said.answers[audit].tolist(),
-            said.costs[audit].tolist(),
-            strict=True,
-        ):
-            self._panel.add_answer(item, expert, answer, cost)
+        for row in np.flatnonzero(audit).tolist():
+            answer = codes.setdefault(int(said.answers[row]), len(codes) - 1)
+            self._panel.add_answer(item, int(said.experts[row]), answer, float(said.costs[row]))
 
     def study(self, table: AnswerTable) -> None:
         """Learn from recorded answers beforehand; the table's columns are the experts."""
@@ -187,8 +187,18 @@ class PanelMethod:
         if panel.n_experts != len(self._crew.names):
             raise InputError(f"a panel of {panel.n_experts} experts, not {len(self._crew.names)}")
         self._panel = panel
-        self._topics = {str(name): int(number) for name, number in state["topics"].items()}
+        topics = {str(name): whole(name, number) for name, number in state["topics"].items()}
+        if sorted(topics.values()) != list(range(1, panel.n_topics)):
+            raise InputError(f"topics: {topics}; allowed: 1 to {panel.n_topics - 1}, each once")
+        self._topics = topics
         self._grades.restore(state["grades"])
+
+    def unlike(self) -> str:
+        """Name what the crew has otherwise than the one that was learned of."""
+        if not np.array_equal(self._panel.groups, self._crew.groups):
+            return "models"
+        same = np.array_equal(self._panel.declared_prices, np.array(self._crew.prices))
+        return "" if same else "prices"
 
 
 def _settings(config: ConsensusConfig, prices: Float64Array) -> PanelSettings:

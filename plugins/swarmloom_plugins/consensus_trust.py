@@ -44,6 +44,7 @@ class TrustMethod:
         self._config = config
         self._crew = crew
         self._trust = CrewTrust(len(crew.names), groups=crew.groups)
+        self._groups = crew.groups.tolist()
         self._calls = np.zeros(len(crew.names), dtype=np.int64)
         self._graded = np.zeros(len(crew.names), dtype=np.int64)
         voices = len(np.unique(crew.groups))
@@ -214,8 +215,7 @@ class TrustMethod:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
-        if list(state["trust"]["groups"]) != self._crew.groups.tolist():
-            raise InputError("the models behind the experts are others than the crew's")
+        self._groups = list(state["trust"]["groups"])
         self._trust = CrewTrust.from_state(state["trust"])
         intercept, slope = map(float, state["calibration"])
         if not (math.isfinite(intercept) and 0.0 <= slope < math.inf):
@@ -226,6 +226,10 @@ class TrustMethod:
         )
         self._calls = self._counts("calls", state["calls"])
         self._graded = self._counts("graded", state["graded"])
+
+    def unlike(self) -> str:
+        """Name what the crew has otherwise than the one that was learned of."""
+        return "" if self._groups == self._crew.groups.tolist() else "models"
 
     def _counts(self, name: str, values: Sequence[int]) -> IntArray:
         if len(values) != len(self._crew.names):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import json
 from dataclasses import replace
@@ -17,6 +18,7 @@ from swarmloom.errors import ConfigurationError, InputError
 from swarmloom.events import EventKind
 from swarmloom_plugins.consensus import Consensus, ConsensusConfig
 from swarmloom_plugins.consensus_ballots import Coder
+from swarmloom_plugins.consensus_log import Votes
 from swarmloom_plugins.consensus_notices import Notice, Warnings
 from tests.core.rounds import make_round
 from tests.plugins.crews import half_learned
@@ -508,6 +510,7 @@ def emptied(state, path):
         lambda state: {**state, "learned": {}},
         lambda state: {**state, "votes": [1, 2]},
         lambda state: {**state, "votes": [[[99], [0], -1, 0.5]]},
+        lambda state: {**state, "votes": [[[0, 1], [-5, 0], -1, 0.5]]},
         lambda state: {**state, "certainty": [7]},
         lambda state: {**state, "certainty": 7},
         lambda state: {**state, "certainty": [True]},
@@ -525,6 +528,103 @@ def test_of_a_damaged_snapshot_nothing_is_taken(method, wrong):
     assert json.dumps([plugin.report(), plugin.certainty]) == before
     plugin.swarmloom_restore(state)
     assert json.dumps([plugin.report(), plugin.certainty]) != before
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [[5], [0], -1, 0.5],
+        [[-1], [0], -1, 0.5],
+        [[0.5], [0], -1, 0.5],
+        [[1, 1], [0, 0], -1, 0.5],
+        [[0, 1], [-5, 0], -1, 0.5],
+        [[0, 1], [2, 0], -1, 0.5],
+        [[0, 1], [0, 0.5], -1, 0.5],
+        [[0, 1], [0, 0], 3, 0.5],
+        [[0, 1], [0, 0], -2, 0.5],
+        [[0, 1], [0, 0], -1, float("nan")],
+        [[0, 1], [0], -1, 0.5],
+    ],
+)
+def test_votes_that_nobody_can_have_given_are_refused(row):
+    votes, whole = Votes(), [[0, 1], [0, -1], 1, 0.5]
+    votes.restore([whole], 5)
+    with pytest.raises(InputError, match="votes"):
+        votes.restore([row], 5)
+    assert votes.state() == [whole]
+
+
+def models_of(models=("m", "m", "", "", ""), dearer=1.0):
+    return [
+        replace(expert, model=model, price=dearer * (1.0 + row))
+        for row, (expert, model) in enumerate(zip(crew(), models, strict=True))
+    ]
+
+
+@functools.cache
+def learned_of_forty(method):
+    swarm = swarm_of(models_of(), method=method)
+    swarm.run(questions(40))
+    return swarm.snapshot()["consensus"]
+
+
+def state_of_forty(method):
+    """What a crew of two experts on one model and three others learned of forty tasks."""
+    return copy.deepcopy(learned_of_forty(method))
+
+
+@pytest.mark.parametrize("numbers", [{"x": -1}, {"x": 10**9}, {"x": 1.0}, {}, {"x": 1, "y": 1}])
+def test_topics_of_a_panel_are_numbered_one_by_one(numbers):
+    state = state_of_forty("panel")
+    assert state["learned"]["topics"] == {"x": 1}
+    state["learned"]["topics"] = numbers
+    plugin = plugin_of(models_of())
+    with pytest.raises(InputError, match="damaged snapshot"):
+        plugin.swarmloom_restore(state)
+    assert plugin.swarmloom_snapshot()["learned"]["topics"] == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "experts", "config", "other"),
+    [
+        *((method, models_of(), {"group_by_model": False}, "models") for method in METHODS),
+        *((method, models_of([""] * 5), {}, "models") for method in METHODS),
+        *((method, models_of(["m", "", "", "", "m"]), {}, "models") for method in METHODS),
+        ("panel", models_of(dearer=10.0), {}, "prices"),
+    ],
+)
+def test_of_a_crew_with_other_models_or_prices_a_snapshot_is_left_out(
+    method, experts, config, other, caplog
+):
+    state = state_of_forty(method)
+    plugin = plugin_of(experts, method=method, **config)
+    before = json.dumps(plugin.report())
+    plugin.swarmloom_restore(state)
+    assert f"the experts with other {other} is left out" in caplog.text
+    assert json.dumps(plugin.report()) == before
+    assert plugin.audit_crew() is None
+
+
+@pytest.mark.parametrize(("method", "dearer"), [("panel", 1.0), ("trust", 1.0), ("trust", 10.0)])
+def test_of_a_crew_with_the_same_models_it_is_taken(method, dearer, caplog):
+    state = state_of_forty(method)
+    plugin = plugin_of(models_of(dearer=dearer), method=method)
+    plugin.swarmloom_restore(state)
+    assert "left out" not in caplog.text
+    assert plugin.audit_crew() is not None
+
+
+@pytest.mark.parametrize("bought", ["B", "C"])
+def test_a_truth_that_no_answer_before_the_verdict_gave_is_learned_with_its_audits(bought):
+    """The panel hears of the truth before the audits: its number comes before theirs."""
+    plugin = plugin_of()
+    task = Task("t0", topic="x", options=4)
+    ballots = [Ballot("t0", 0, "A", cost=1.0), Ballot("t0", 1, bought, cost=1.0, audit=True)]
+    verdict = Verdict("t0", "A", {"A": 1.0}, stop=True)
+    plugin.swarmloom_evolve([Outcome(task, verdict, tuple(ballots), truth="C")])
+    state = plugin.swarmloom_snapshot()["learned"]["panel"]
+    assert state["journal.truth"].tolist() == [1]
+    assert state["journal.answer"].tolist() == [0, 1 if bought == "C" else 2]
 
 
 def test_a_refused_snapshot_is_logged_and_counted(caplog):

@@ -64,6 +64,16 @@ class Panel(PanelLearning):
         Prices that are not finite or negative, no expert, no topic, groups of another length.
     """
 
+    @property
+    def groups(self) -> IntArray:
+        """Group of each expert, int64 of shape (experts,), a copy."""
+        return self._groups.copy()
+
+    @property
+    def declared_prices(self) -> FloatArray:
+        """Price of a call of each expert as declared, float64 of shape (experts,), read-only."""
+        return self._book.declared
+
     def values(
         self,
         topic: int,
