@@ -1,6 +1,7 @@
 """Figures of the pages on chaos and dynamics that are no times.
 
 python -m tests.benchmarks.chaos_figures exponents
+python -m tests.benchmarks.chaos_figures collapse
 python -m tests.benchmarks.chaos_figures memory
 python -m tests.benchmarks.chaos_figures schedules
 python -m tests.benchmarks.chaos_figures warnings
@@ -55,6 +56,14 @@ def exponents() -> None:
 def told(found: LyapunovSpectrum) -> str:
     """Say exponents, their errors and their sum."""
     return f"{found.exponents} ± {found.standard_errors}, sum {found.exponents.sum():.7f}"
+
+
+def collapse() -> None:
+    """Steps until the logistic map at r = 4 is 0, for that is where its orbit in floats ends."""
+    x, steps = 0.8, 0
+    while x > 0.0:
+        x, steps = 4.0 * x * (1.0 - x), steps + 1
+    say(f"logistic map, r = 4, from 0.8: 0 after {steps:,} steps")
 
 
 def memory() -> None:
@@ -130,7 +139,13 @@ def remembering(count: int, memory: float, rng: np.random.Generator) -> FloatArr
     return np.array(rows).T
 
 
-FIGURES = {"exponents": exponents, "memory": memory, "schedules": schedules, "warnings": warnings}
+FIGURES = {
+    "exponents": exponents,
+    "collapse": collapse,
+    "memory": memory,
+    "schedules": schedules,
+    "warnings": warnings,
+}
 
 if __name__ == "__main__":
     FIGURES[sys.argv[1]]()
