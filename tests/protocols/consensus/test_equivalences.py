@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.consensus.equivalences import AnswerClasses, named_equivalence
+from swarmloom_protocols.consensus.equivalences import _KEPT, AnswerClasses, named_equivalence
 
 
 @pytest.fixture
@@ -79,3 +79,19 @@ def test_a_function_is_asked_once_for_the_same_answers():
         (0,)
     ]
     assert calls == [["x", "y"], ["y"]]
+
+
+def test_what_was_asked_longest_ago_is_forgotten_when_there_is_too_much():
+    calls = []
+
+    def same(answers):
+        calls.append(answers[0])
+        return [0] * len(answers)
+
+    classes = AnswerClasses(same)
+    for number in range(_KEPT + 1):
+        classes.of([str(number)])
+    assert len(calls) == _KEPT + 1
+    for number in (1, _KEPT, 0):
+        classes.of([str(number)])
+    assert calls[_KEPT + 1 :] == ["0"]

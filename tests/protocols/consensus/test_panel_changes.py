@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from swarmloom_protocols.consensus.panel import EMPTY, Panel, PanelSettings
 from swarmloom_protocols.consensus.panel.budget import Budget
-from swarmloom_protocols.consensus.panel.changes import ChangeWatch
+from swarmloom_protocols.consensus.panel.changes import ChangeWatch, trusted_evidence
 from swarmloom_protocols.consensus.panel.learning import History, Rates
 from tests.naive import panel as naive
 from tests.protocols.consensus.panel_worlds import columns, simulate, small_worlds
@@ -66,6 +66,35 @@ def test_the_sum_forgets_what_was_good_and_dates_the_change():
     assert watch.since.tolist() == [2, 0]
     assert watch.found == [(3, 0)]
     assert watch.add(4, both, np.array([2.0, 1.5])) == -1
+
+
+@given(
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.integers(0, 200),
+    st.floats(0.0, 1.0),
+    st.floats(-2.0, 2.0),
+)
+def test_evidence_is_trusted_by_answers_in_all_and_on_the_topic(
+    graded, others, topical, weight, evidence
+):
+    known, seen = np.array([5, graded]), np.array([5, graded + others])
+    on_topic, alone = np.array([0, topical]), np.array([1])
+    found = trusted_evidence(np.array([evidence]), alone, known, seen, on_topic, weight, 20.0, 60.0)
+    watched = graded + weight * others >= 20.0
+    expected = topical / (topical + 60.0) * evidence if watched else 0.0
+    assert found == pytest.approx([expected])
+
+
+def test_what_an_expert_was_before_it_turned_bad_is_kept():
+    panel, rng = panel_of(0), np.random.default_rng(0)
+    stream(panel, rng, 800, SKILLS)
+    assert panel.state()["former.experts"].tolist() == []
+    stream(panel, rng, 300, BROKEN)
+    state = panel.state()
+    assert state["former.experts"].tolist() == [LEADER]
+    before, now = state["former.outcome"][0], state["rates.outcome"][LEADER]
+    assert before[:, 0].mean() > now[:, 0].mean() + 0.2
 
 
 def test_a_late_grade_says_nothing_of_an_expert_that_has_changed_since():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from swarmloom_protocols.consensus.panel import Panel, PanelSettings
+from swarmloom_protocols.consensus.panel import EMPTY, Panel, PanelSettings
 from swarmloom_protocols.consensus.panel.survey import Survey
 from tests.protocols.consensus.panel_worlds import lettered
 
@@ -51,10 +51,32 @@ def test_only_tasks_of_the_survey_teach_while_nothing_is_graded():
     assert 0.02 < taught[16:].mean() < 0.6
     other = Panel.from_state(panel.state(), panel.settings)
     narrow = ~taught[other._journal["item"]]
-    other._journal["answer"][narrow] = 0
+    assert (other._journal["answer"][narrow] != EMPTY).sum() > 50
+    other._journal["answer"][narrow] = EMPTY
     panel.refit()
     other.refit()
     np.testing.assert_array_equal(panel.report().accuracy, other.report().accuracy)
+    for one in (panel, other):
+        one.grade(0, 0)
+        one.refit()
+    gap = panel.report().accuracy - other.report().accuracy
+    assert gap.max() > 0.05
+
+
+def test_a_task_of_the_survey_teaches_only_if_all_whom_it_wanted_were_asked():
+    panel = Panel(PRICES, 1, PanelSettings(target_cost=3.0), rng=np.random.default_rng(0))
+    panel.record(0, 6, [0, 1], [0, 0], PRICES[:2])
+    panel.record(0, 6, np.arange(7), [0] * 7, PRICES)
+    assert panel.state()["journal.surveyed"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("lead", "order"), [(0.16, [1, 0]), (0.18, [0, 1])])
+def test_an_expert_as_dear_as_the_target_has_to_be_better_by_the_charge(lead, order):
+    settings = PanelSettings(target_cost=2.0, survey_tasks=4)
+    survey = Survey(settings, unit=2.0)
+    accuracy, prices = np.array([0.5 + lead, 0.5]), np.array([2.0, 0.0])
+    values = survey.values(4, accuracy, np.zeros(2, int), prices, np.ones(2, bool))
+    assert np.argsort(-values).tolist() == order
 
 
 def test_with_the_first_grade_all_tasks_teach_and_the_survey_ends():

@@ -9,6 +9,8 @@ from scipy.optimize import linear_sum_assignment
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.allocation.auction import auction
+from swarmloom_protocols.consensus.allocation.auction_kernels import PATIENCE, bid_all, new_floor
+from swarmloom_protocols.consensus.allocation.shortest_paths import settle_early
 from tests.naive.allocation import best_sum
 
 pytestmark = pytest.mark.row("C12")
@@ -149,6 +151,19 @@ def test_paths_finish_what_bids_leave_over():
         assert result.value == pytest.approx(optimum(values), rel=1e-12), name
         # Scaling down to the last bid step would take hundreds of bids a row.
         assert result.bids <= 10 * 200, name
+
+
+@pytest.mark.parametrize("epsilon", [1e-1, 1e-3])
+def test_where_paths_do_not_pay_all_is_as_the_bids_left_it(epsilon):
+    """What comes next trusts that prices, owners and choices belong together."""
+    rng = np.random.default_rng(2)
+    values = rng.random((20, 1)) * rng.random((1, 20))
+    tried, bid = new_floor(values), new_floor(values)
+    bids, settled, *_ = settle_early(tried, epsilon, 1e-12, np.inf, 0.0, 0.0)
+    assert not settled
+    assert bids == bid_all(bid, epsilon, -np.inf, np.inf, 20 * PATIENCE)
+    for name in ("price", "owner", "chosen"):
+        np.testing.assert_array_equal(getattr(tried, name), getattr(bid, name), err_msg=name)
 
 
 @pytest.mark.parametrize("shape", [(150, 150), (100, 140), (300, 20)])
