@@ -443,6 +443,8 @@ def _groups(agents: Sequence[BaseAgent]) -> NDArray[np.int64]:
 def _checked(trust: CrewTrust | None, groups: NDArray[np.int64]) -> CrewTrust:
     if trust is None:
         return CrewTrust(len(groups), groups=groups)
+    if not isinstance(trust, CrewTrust):
+        raise InputError(f"trust is {trust!r}; allowed: a CrewTrust")
     if len(trust.weights) != len(groups):
         raise InputError(
             f"trust is in {len(trust.weights)} agents; allowed: {len(groups)}, one for each agent "

@@ -73,8 +73,8 @@ def _ask_crew(
     seconds: Number = 120,
 ) -> str:
     protocol = _protocol(swarm)
-    if not question.strip():
-        raise InputError("question is empty; allowed: a question")
+    if not isinstance(question, str) or not question.strip():
+        raise InputError("question is empty or no text; allowed: a question")
     task = Task(
         id=f"ask-{uuid.uuid4().hex[:12]}",
         prompt=question,

@@ -80,10 +80,14 @@ def row(name: str, value: int) -> int:
 
 def rows(name: str, values: Sequence[int] | IntArray) -> IntArray:
     """Return a vector of rows, or raise `InputError`."""
-    vector = np.asarray(values, dtype=np.int64)
-    if vector.ndim != 1 or vector.min(initial=0) < 0:
-        raise InputError(f"{name} must be a sequence of rows, which count from 0")
-    return vector
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        given = np.empty((0, 0))
+    whole_numbers = given.dtype.kind in "iu" or not given.size
+    if given.ndim != 1 or not whole_numbers or given.min(initial=0) < 0:
+        raise InputError(f"{name} must be a sequence of rows, which are whole numbers from 0")
+    return given.astype(np.int64, copy=False)
 
 
 def generator(name: str, value: np.random.Generator) -> np.random.Generator:

@@ -146,6 +146,8 @@ def test_trust_can_be_kept_and_given_to_the_next_guardrail(agent):
     assert second.trust.weights == pytest.approx(first.trust.weights)
     with pytest.raises(InputError, match="trust is in 3 agents; allowed: 5"):
         consensus_guardrail(agents, trust=CrewTrust(3))
+    with pytest.raises(InputError, match="trust is 5; allowed: a CrewTrust"):
+        consensus_guardrail(agents, trust=5)
 
 
 def test_probes_find_out_liars_in_the_majority(agent):

@@ -96,6 +96,7 @@ def test_certainty_of_one_question_leaves_that_of_others():
         ({"options": "nan"}, "options is 'nan'"),
         ({"options": 1}, "options is 1; allowed: 0 for free text"),
         ({"question": "  "}, "question is empty"),
+        ({"question": 5}, "question is empty or no text"),
         ({"certainty": True}, "certainty is True; allowed: a number"),
         ({"answers": True}, "answers is True; allowed: a number"),
         ({"seconds": 0}, "seconds is 0; allowed: more than 0"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.checks import between, generator, positive, row, seeded, whole
+from swarmloom_protocols.checks import between, generator, positive, row, rows, seeded, whole
 
 # Beyond float, and beyond what Python writes out.
 HUGE, ENDLESS = 10**400, 10**6000
@@ -101,3 +101,18 @@ def test_what_begins_no_random_numbers_is_refused(value):
 def test_what_is_allowed_names_no_infinity(check, bounds, allowed):
     with pytest.raises(InputError, match=f"allowed: {allowed}$"):
         check("x", math.nan, *bounds)
+
+
+@pytest.mark.parametrize(
+    "values", [[1.5], [1.0], ["a"], [[1], [2, 3]], [-1], [[0]], [None], [True]]
+)
+def test_rows_are_whole_numbers_from_0(values):
+    with pytest.raises(InputError, match="experts must be a sequence of rows"):
+        rows("experts", values)
+
+
+def test_rows_of_any_kind_of_whole_number_pass():
+    for values in ([], [0, 2], np.array([3], np.uint8), (np.int64(1),)):
+        found = rows("experts", values)
+        assert found.dtype == np.int64
+        assert found.tolist() == list(values)

@@ -27,6 +27,7 @@ from swarmloom_protocols.consensus.landscape_events import (
     OpinionConvergence,
 )
 from swarmloom_protocols.consensus.opinions.clusters import detect_consensus, opinion_clusters
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["LandscapeMonitor"]
 
@@ -96,7 +97,7 @@ class LandscapeMonitor:
         InputError
             If they are no finite matrix, or of another shape than before; nothing has changed.
         """
-        frame = np.array(opinions, dtype=np.float64)
+        frame = real_array("opinions", opinions).copy()
         if frame.ndim != 2 or not frame.size or not np.isfinite(frame).all():
             raise InputError(f"opinions: shape {frame.shape}; allowed: (experts, D), all finite")
         if self._frames and frame.shape != self._frames[-1].shape:

@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 from swarmloom.errors import InputError
 from swarmloom_protocols.checks import positive, whole
 from swarmloom_protocols.consensus.distance_newton import newton
+from swarmloom_protocols.consensus.real_numbers import real_array
 from swarmloom_protocols.consensus.robust_frame import (
     FAR,
     centre,
@@ -263,7 +264,7 @@ def multi_krum(opinions: ArrayLike, faulty: int, kept: int | None = None) -> Flo
     best = near if kept is None else whole("kept", kept, 1, count - liars)
     at = centre(points, np.ones(count))
     reach = radii(points, at)
-    size = float(np.sort(reach)[count - liars - 1])
+    size = _measured(float(np.sort(reach)[count - liars - 1]))
     # At most `liars` are left out, whose scores would be infinite beside all others'.
     rows = np.flatnonzero(reach / FAR <= size)
     inside = (points[rows] - at) / scale(size)
@@ -297,7 +298,8 @@ def cluster_mean(opinions: ArrayLike, radius: float | None = None) -> FloatArray
     at = centre(points, np.ones(len(points)))
     reach = radii(points, at)
     half = len(points) // 2
-    size = np.sort(reach)[half] if radius is None else positive("radius", radius)
+    most = _measured(float(np.sort(reach)[half]))
+    size = most if radius is None else positive("radius", radius)
     near = reach / FAR <= size
     inside = (points[near] - at) / scale(size)
     if radius is None:
@@ -327,6 +329,13 @@ def _clusters(points: FloatArray, radius: float) -> IntArray:
     return np.asarray(labels, np.int64)
 
 
+def _measured(length: float) -> float:
+    """Return how far apart most opinions are, or refuse what is beyond all numbers."""
+    if not np.isfinite(length):
+        raise InputError("opinions: most are more than 1.8e308 apart; allowed: differences below")
+    return length
+
+
 def _mean(points: FloatArray) -> FloatArray:
     """Return the mean of rows whose sum may overflow."""
     size = scale(float(np.maximum(points.max(), -points.min())))
@@ -335,7 +344,7 @@ def _mean(points: FloatArray) -> FloatArray:
 
 def _checked(opinions: ArrayLike, least: int = 1) -> FloatArray:
     """Return finite opinions as a table."""
-    points = np.ascontiguousarray(opinions, np.float64)
+    points = real_array("opinions", opinions)
     if points.ndim != 2 or len(points) < least or points.shape[1] == 0:
         raise InputError(
             f"opinions: shape {points.shape}; allowed: (agents, dimensions), from ({least}, 1)"
@@ -349,7 +358,7 @@ def _checked(opinions: ArrayLike, least: int = 1) -> FloatArray:
 def _checked_weights(weights: ArrayLike | None, count: int) -> FloatArray:
     if weights is None:
         return np.ones(count)
-    shares = np.array(weights, np.float64)
+    shares = real_array("weights", weights)
     if shares.shape != (count,) or not np.all((shares >= 0) & (shares < np.inf)):
         raise InputError(f"weights: allowed: {count} finite numbers ≥ 0")
     if shares.max() == 0:

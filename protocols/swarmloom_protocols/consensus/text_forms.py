@@ -65,12 +65,15 @@ THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 ARTICLE = re.compile(r"\b(?:the|an)\s+(?=\w)|^a\s+(?!and\b|or\b)(?=\w\w)")
 # A unit after a number: up to three words of letters and signs of units.
 UNIT = re.compile(r"^([-+]?[\d.]++(?:/\d++)?(?:e[-+]?\d++)?)\s*+(?:%|°|[^\W\d_])[^\d]*(?:\^-?\d)?$")
-CURRENCY = re.compile(r"^([-+]?)\s*[$€£¥]\s*(?=[\d.])")
+CURRENCY = re.compile(r"^([-+]?)\s*[$€£¥]\s*(?=[-+]?[\d.])")
 # Digits are never given back (++): a long row of them would be tried at every length.
 NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:e[-+]?\d++)?+"
 WITH_DIVISOR = rf"({NUMBER})(?:/(\d++(?:\.\d*+)?+))?+\s*(%?)"
 WHOLE_NUMBER = re.compile(WITH_DIVISOR)
 MIXED_NUMBER = re.compile(r"([-+]?)(\d++)\s++(\d++)/(\d++)")
+# What makes a number a part of something else: an exponent, a root, "5!", "1,5", "-(5)".
+BEFORE = re.compile(r"(?:[\^√]|sqrt|\d,)[({]?$|-[({]$")
+AFTER = re.compile(r"[)}]?[!^]")
 ANY_NUMBER = re.compile(rf"(?<![\w.]){WITH_DIVISOR}")
 
 
@@ -197,8 +200,16 @@ def stated_number(text: str, *, last: bool = False) -> float | None:
         return _finite(-size if mixed[1] == "-" else size)
     found = WHOLE_NUMBER.fullmatch(form)
     if found is None and last:
-        found = next(reversed(list(ANY_NUMBER.finditer(form))), None)
+        found = _last(form)
     return None if found is None else _value(*found.groups())
+
+
+def _last(form: str) -> re.Match[str] | None:
+    """Return the last number in a text, none where that is a part of something else."""
+    found = next(reversed(list(ANY_NUMBER.finditer(form))), None)
+    if found is None or AFTER.match(form, found.end()) or BEFORE.search(form[: found.start()]):
+        return None
+    return found
 
 
 def _value(number: str, divisor: str | None, percent: str) -> float | None:

@@ -183,6 +183,18 @@ def test_a_number_is_finite_or_none(text):
         assert value is None or math.isfinite(value)
 
 
+@pytest.mark.parametrize(
+    "text", ["10²", "so 10^2", "x^-2", "so 10^{2} m", "it is 5!", "1,5", "√8", "that is -(5)"]
+)
+def test_a_number_that_is_a_part_of_something_else_is_none(text):
+    assert stated_number(text, last=True) is None
+
+
+def test_signs_after_the_currency_and_numbers_after_exponents_are_read():
+    assert stated_number("$-5") == stated_number("-$5") == -5.0
+    assert stated_number("so 5^2 = 25", last=True) == 25.0
+
+
 def test_the_last_number_of_a_text():
     assert stated_number("First 3, then 4: the answer is 1,234.") is None
     assert stated_number("First 3, then 4: the answer is 1,234.", last=True) == 1234

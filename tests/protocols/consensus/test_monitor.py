@@ -165,7 +165,17 @@ def test_a_restored_monitor_goes_on(cut):
 
 
 @pytest.mark.parametrize(
-    "opinions", [[1.0, 2.0], [[np.nan]], [[np.inf, 1.0]], np.empty((0, 2)), np.empty((2, 0))]
+    "opinions",
+    [
+        [1.0, 2.0],
+        [[np.nan]],
+        [[np.inf, 1.0]],
+        np.empty((0, 2)),
+        np.empty((2, 0)),
+        [["a"]],
+        [[1j]],
+        [[1.0], [2.0, 3.0]],
+    ],
 )
 def test_what_are_no_opinions_is_refused(opinions):
     with pytest.raises(InputError, match="opinions"):

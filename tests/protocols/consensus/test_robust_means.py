@@ -22,6 +22,8 @@ from swarmloom_protocols.consensus.robust_means import (
 from tests.naive import robust_means as naive
 
 ALL = ["coordinate_median", "geometric_median", "trimmed_mean", "krum", "cluster"]
+# Half of them on either side: no difference between them is a number.
+FARTHEST = [[1.7e308], [-1.7e308], [1.7e308], [-1.7e308]]
 POINTS = hnp.arrays(
     np.float64,
     st.tuples(st.integers(3, 9), st.integers(1, 4)),
@@ -327,8 +329,21 @@ class TestEveryMean:
         (lambda p: geometric_median(p, most_iterations=0), "most_iterations"),
         (lambda p: cluster_mean(p, 0.0), "radius"),
         (lambda p: robust_mean(p, "mean"), "method"),
+        (lambda p: geometric_median([["a"]]), "opinions of type"),
+        (lambda p: coordinate_median([[1, 2], [3]]), "rows of equal length"),
+        (lambda p: cluster_mean([[1j]]), "opinions of type complex"),
+        (lambda p: geometric_median(p, ["a"] * 6), "weights of type"),
+        (lambda p: krum(FARTHEST, 0), "1.8e308 apart"),
+        (lambda p: cluster_mean(FARTHEST), "1.8e308 apart"),
+        (lambda p: cluster_mean(FARTHEST, 1.0), "1.8e308 apart"),
     ],
 )
 def test_wrong_arguments_are_refused(call, named):
     with pytest.raises(InputError, match=named):
         call(np.random.default_rng(0).normal(size=(6, 2)))
+
+
+def test_a_liar_beyond_all_numbers_stops_nobody():
+    points = np.r_[np.full((4, 1), 1e308) * [[1.0], [0.99], [1.01], [1.0]], [[-1.7e308]]]
+    assert 0.99e308 <= krum(points, 1)[0] <= 1.01e308
+    assert 0.99e308 <= cluster_mean(points)[0] <= 1.01e308

@@ -103,8 +103,8 @@ def agree(
     votes : array-like of int, shape (items, agents)
         Codes of answers, which mean something within their item only; −1 is no answer.
     groups : sequence of hashable, length agents, optional
-        Names of the models behind the agents. Agents of one model err together: they vote among
-        themselves first, and the model votes once.
+        Names of the models behind the agents, None where unknown. Agents of one model err
+        together: they vote among themselves first, and the model votes once.
     probes : Probes or (votes, key), optional
         Answers to items whose right answer is known, see `Probes.of_answers`.
     trust : {"auto", "probes", "agreement", "consensus", "degree", "majority"} or array, optional
@@ -170,7 +170,12 @@ def agree(
 
 
 def _known(probes: Probes | tuple[ArrayLike, ArrayLike] | None, n_agents: int) -> Probes | None:
-    known = Probes.of_answers(*probes) if isinstance(probes, tuple) else probes
+    if isinstance(probes, list | tuple) and len(probes) == 2:
+        known: Probes | None = Probes.of_answers(*probes)
+    elif probes is None or isinstance(probes, Probes):
+        known = probes
+    else:
+        raise InputError(f"probes: {type(probes).__name__}; allowed: Probes or (votes, key)")
     if known is not None and known.asked.size != n_agents:
         raise InputError(f"probes: {known.asked.size} agents; allowed: {n_agents}, as the votes")
     return known

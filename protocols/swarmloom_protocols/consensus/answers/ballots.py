@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from swarmloom.errors import InputError
 from swarmloom.jit import kernel
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = [
     "NO_ANSWER",
+    "any_array",
     "ballots",
     "coded",
     "compact",
@@ -48,7 +50,7 @@ def ballots(votes: ArrayLike, name: str = "votes") -> IntArray:
     InputError
         They are no matrix of whole numbers from −1, or have no agent.
     """
-    given = np.asarray(votes)
+    given = any_array(name, votes)
     if given.ndim != 2 or not given.shape[1]:
         raise InputError(f"{name}: shape {given.shape}; allowed: (items, agents ≥ 1)")
     if given.dtype.kind not in "iu" and given.size:
@@ -56,6 +58,14 @@ def ballots(votes: ArrayLike, name: str = "votes") -> IntArray:
     if given.size and (given.min() < NO_ANSWER or given.max() > np.iinfo(np.int64).max):
         raise InputError(f"{name}: holds {given.min()}; allowed: from -1, which is no answer")
     return compact(np.ascontiguousarray(given, np.int64))[0]
+
+
+def any_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return values as an array of whatever type, or raise `InputError` where rows differ."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}; allowed: rows of equal length") from error
 
 
 def compact(votes: IntArray) -> tuple[IntArray, IntArray]:
@@ -135,7 +145,8 @@ def group_rows(groups: Groups | None, n_agents: int) -> IntArray:
     Parameters
     ----------
     groups : sequence of hashable, length agents, or None
-        Whatever names an agent's model; None gives each agent a group of its own.
+        Whatever names an agent's model. None in place of all, or of one agent's name, is a model
+        that nobody knows: a group of its own.
     n_agents : int
         How many agents there are.
 
@@ -149,7 +160,8 @@ def group_rows(groups: Groups | None, n_agents: int) -> IntArray:
     if len(groups) != n_agents:
         raise InputError(f"groups: {len(groups)} names; allowed: {n_agents}, one an agent")
     known: dict[Hashable, int] = {}
-    return np.array([known.setdefault(name, len(known)) for name in groups], np.int64)
+    names = (object() if name is None else name for name in groups)
+    return np.array([known.setdefault(name, len(known)) for name in names], np.int64)
 
 
 def group_ballots(codes: IntArray, rows: IntArray) -> IntArray:
@@ -191,11 +203,14 @@ def _group_ballots(codes: IntArray, rows: IntArray, votes: IntArray, counts: Int
 
 def weights_of(weights: ArrayLike, n_agents: int) -> FloatArray:
     """Return weights of agents (float64, finite, from 0), or raise `InputError`."""
-    vector = np.asarray(weights, np.float64)
+    vector = real_array("weights", weights)
     if vector.shape != (n_agents,):
         raise InputError(f"weights: shape {vector.shape}; allowed: ({n_agents},), one an agent")
     wrong = np.flatnonzero(~np.isfinite(vector) | (vector < 0.0))
     if wrong.size:
         first = int(wrong[0])
         raise InputError(f"weights[{first}] is {vector[first]}; allowed: finite, from 0")
-    return vector
+    with np.errstate(over="ignore"):
+        total = vector.sum()
+    # Only their ratios count, and a sum that overflows has none.
+    return vector if np.isfinite(total) else vector / vector.max()

@@ -11,11 +11,13 @@ from swarmloom.errors import InputError
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
 from swarmloom_protocols.consensus.answers.ballots import (
     NO_ANSWER,
+    any_array,
     ballots,
     compact,
     distinct_counts,
     group_ballots,
 )
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["FEWEST_PROBES", "Probes", "options_seen"]
 
@@ -72,7 +74,7 @@ class Probes:
         InputError
             They are not, or differ in length.
         """
-        hits, trials = np.asarray(right, np.float64), np.asarray(asked, np.float64)
+        hits, trials = real_array("right", right), real_array("asked", asked)
         if hits.ndim != 1 or hits.shape != trials.shape:
             raise InputError(f"probes: {hits.shape} right of {trials.shape}; allowed: (agents,)")
         if not (np.isfinite(trials).all() and (hits >= 0.0).all() and (hits <= trials).all()):
@@ -96,8 +98,7 @@ class Probes:
         InputError
             They are no ballots, or the key has another length or codes below 0.
         """
-        keys = np.asarray(key)
-        given = np.asarray(votes)
+        keys, given = any_array("key", key), any_array("probes", votes)
         ballots(given, "probes")
         if keys.shape != given.shape[:1] or (keys.size and keys.dtype.kind not in "iu"):
             raise InputError(f"key: {keys.dtype} of shape {keys.shape}; allowed: a code a probe")

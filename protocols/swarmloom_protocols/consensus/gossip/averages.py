@@ -16,6 +16,7 @@ from swarmloom_protocols.consensus.gossip.kernels import (
     push_sum_round,
 )
 from swarmloom_protocols.consensus.gossip.networks import Neighbours, neighbours_of
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["Average", "pairwise_gossip", "push_sum"]
 
@@ -119,7 +120,7 @@ def pairwise_gossip(
 def _start(
     values: npt.ArrayLike, graph: Any, rng: np.random.Generator
 ) -> tuple[FloatArray, Neighbours, int]:
-    start = np.array(values, np.float64)
+    start = real_array("values", values)
     if start.ndim not in (1, 2) or start.shape[0] == 0 or not np.isfinite(start).all():
         raise InputError("values: allowed are finite numbers, one row a node, from one node")
     if np.abs(start).max() > _LARGEST:

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.consensus.real_numbers import real_array
 
 __all__ = ["Neighbours", "adjacency_of", "neighbours_of"]
 
@@ -80,5 +81,7 @@ def _matrix(graph: Any) -> Any:
     if hasattr(graph, "adj"):
         import networkx
 
+        if not len(graph):
+            return np.empty((0, 0))
         return networkx.to_scipy_sparse_array(graph, weight=None, format="csr")
-    return graph if sparse.issparse(graph) else np.atleast_2d(np.asarray(graph, np.float64))
+    return graph if sparse.issparse(graph) else np.atleast_2d(real_array("graph", graph))

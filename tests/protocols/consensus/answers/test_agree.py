@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from swarmloom.errors import InputError
 from swarmloom_protocols.consensus.answers.agree import agree
+from swarmloom_protocols.consensus.answers.ballots import group_rows
 from swarmloom_protocols.consensus.answers.calibration import Calibration, ShareCounts, posteriors
 from swarmloom_protocols.consensus.answers.crew_trust import CrewTrust
 from swarmloom_protocols.consensus.answers.independence import effective_voters
@@ -159,11 +160,52 @@ def test_answers_of_agents_without_trust_are_one_chance_among_others():
         ({"probes": ([[0, 1]], [0, 1])}, "a code a probe"),
         ({"probes": ([[0, 1, 2]], [0])}, "3 agents; allowed: 2"),
         ({"device": "tpu"}, "'tpu'"),
+        ({"trust": ["1", "x"]}, "weights of type"),
+        ({"trust": [[1.0], [1.0, 2.0]]}, "rows of equal length"),
+        ({"probes": 5}, "probes: int; allowed: Probes"),
+        ({"probes": ([[0, 1], [1]], [0, 0])}, "probes: .*rows of equal length"),
+        ({"probes": ([[0, 1]], [[0], [1, 2]])}, "key: .*rows of equal length"),
     ],
 )
 def test_bad_arguments_are_named(changes, message):
     with pytest.raises(InputError, match=message):
         agree([[0, 1], [1, 1]], **changes)
+
+
+def test_ragged_votes_are_refused():
+    with pytest.raises(InputError, match=r"votes: .*rows of equal length"):
+        agree([[0, 1], [1]])
+
+
+@pytest.mark.parametrize(
+    "counts", [(["a"], [1.0]), ([1.0], ["b"]), ([1j], [1.0]), ([[1], [2, 3]], [1])]
+)
+def test_counts_that_are_no_numbers_are_refused(counts):
+    with pytest.raises(InputError, match="allowed: real numbers"):
+        Probes.of_counts(*counts)
+
+
+def test_probes_may_come_in_a_list():
+    votes = [[0, 1]] * 6
+    as_list, as_tuple = agree(votes, probes=[votes, [0] * 6]), agree(votes, probes=(votes, [0] * 6))
+    np.testing.assert_array_equal(as_list.weights, as_tuple.weights)
+
+
+def test_weights_whose_sum_overflows_keep_their_ratios():
+    decision = agree([[0, 1, 1]], trust=[1e308, 1e308, 5e307])
+    np.testing.assert_allclose(decision.weights, [0.4, 0.4, 0.2])
+    assert decision.answers[0] == 1
+    np.testing.assert_allclose(
+        decision.posterior[0], agree([[0, 1, 1]], trust=[2.0, 2.0, 1.0]).posterior[0]
+    )
+
+
+def test_unknown_models_are_not_one_model():
+    votes = [[0, 0, 1, 1, 2]] * 12
+    unknown = agree(votes, groups=[None, None, None, "m", "m"])
+    named = agree(votes, groups=["a", "b", "c", "m", "m"])
+    np.testing.assert_array_equal(unknown.weights, named.weights)
+    assert len(set(group_rows([None, None, "m"], 3).tolist())) == 3
 
 
 def test_probes_count_no_answer_as_wrong_and_keys_nobody_gave():

@@ -114,7 +114,8 @@ def test_claims_need_their_proof():
 
 
 @pytest.mark.parametrize(
-    ("n", "faulty", "views"), [(0, [], 1), (4, [-1], 1), (4, [4], 1), (4, [], 0)]
+    ("n", "faulty", "views"),
+    [(0, [], 1), (4, [-1], 1), (4, [4], 1), (4, [], 0), (4, [1.5], 1), (4, ["a"], 1)],
 )
 def test_bad_arguments(n, faulty, views):
     with pytest.raises(InputError):

@@ -122,11 +122,22 @@ def test_values_are_left_as_they_are():
 
 
 @pytest.mark.parametrize(
-    "values", [[], [np.nan, 1.0], [np.inf, 1.0], [1e308, 1e308], np.zeros((2, 2, 2))]
+    "values",
+    [
+        [],
+        [np.nan, 1.0],
+        [np.inf, 1.0],
+        [1e308, 1e308],
+        np.zeros((2, 2, 2)),
+        ["a", "b"],
+        [1j, 2j],
+        [[1], [2, 3]],
+    ],
 )
 def test_bad_values(values):
-    with pytest.raises(InputError, match="values"):
-        push_sum(values, rng=np.random.default_rng(0))
+    for average in (push_sum, pairwise_gossip):
+        with pytest.raises(InputError, match="values"):
+            average(values, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +148,8 @@ def test_bad_values(values):
         (np.array([[0, 1], [0, 0]]), "symmetric"),
         (np.array([[0, np.nan], [np.nan, 0]]), "NaN"),
         (np.zeros((3, 3)), "3 parts"),
+        (nx.Graph(), r"shape \(0, 0\)"),
+        ("ring", "graph of type"),
     ],
 )
 def test_bad_graphs(graph, message):
