@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swarmloom_protocols.consensus import robust_means as robust
-from swarmloom_protocols.consensus.crowd.crowd import crowd
+from swarmloom_protocols.consensus.crowd.crowd import Method, crowd
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -33,7 +33,8 @@ PRESSED = [
     (4, 0.5, "own"),
 ]
 # What `auto` is the mean of where it leaves nothing out.
-AVERAGED = ("ebcc", "hierarchical", "one_coin", "majority")
+AVERAGED: tuple[Method, ...] = ("ebcc", "hierarchical", "one_coin", "majority")
+SHOWN: tuple[Method, ...] = ("auto", "dawid_skene", *AVERAGED)
 PLACES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 20.0)
 ESTIMATES: dict[str, Estimate] = {
     "mean": lambda points, _: points.mean(0),
@@ -91,7 +92,7 @@ def percents(columns: Columns, truth: IntArray, n_labels: int) -> dict[str, floa
     """Return the share right of some methods, in percent."""
     found = {
         method: crowd(*columns, n_labels=n_labels, method=method)
-        for method in ("auto", "dawid_skene", *AVERAGED)
+        for method in SHOWN
     }
     shown = {name: found[name].share_right(truth) for name in ("majority", "auto", "dawid_skene")}
     average = np.mean([found[method].posterior for method in AVERAGED], axis=0)
