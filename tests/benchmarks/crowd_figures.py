@@ -90,10 +90,7 @@ def rare() -> None:
 
 def percents(columns: Columns, truth: IntArray, n_labels: int) -> dict[str, float]:
     """Return the share right of some methods, in percent."""
-    found = {
-        method: crowd(*columns, n_labels=n_labels, method=method)
-        for method in SHOWN
-    }
+    found = {method: crowd(*columns, n_labels=n_labels, method=method) for method in SHOWN}
     shown = {name: found[name].share_right(truth) for name in ("majority", "auto", "dawid_skene")}
     average = np.mean([found[method].posterior for method in AVERAGED], axis=0)
     shown["mean of all four"] = float((average.argmax(axis=1) == truth).mean())
