@@ -100,8 +100,8 @@ def group_vote(row, groups):
 def shared_errors(votes, right):
     """Both erred, alike, expected, its variance; without a key, by the plurality of the others."""
     n_agents = votes.shape[1]
-    wrong_options = max([len(distinct(row)) for row in votes], default=0) - 1
-    prior = max(0.2, 1 / max(1, wrong_options))
+    options = max([len(distinct(row)) for row in votes], default=0)
+    prior = 1 / max(1, options - 1) if options <= 4 else 0.2
     sums = np.zeros((4, n_agents, n_agents))
     for t, row in enumerate(votes):
         order = distinct(row)

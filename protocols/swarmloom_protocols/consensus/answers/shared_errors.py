@@ -23,9 +23,12 @@ __all__ = [
 # Both erred, erred alike; the terms of what was to be expected; both answered, chance of agreeing.
 N_SUMS = 9
 # Of an answer given by nobody else among those who erred: as if this many had erred, with this
-# chance of having given it, or with that of a blind guess among the wrong answers, if it is more.
+# chance of having given it, or with that of a blind guess where there are few wrong answers.
 PRIOR_VOTERS = 2.0
 PRIOR_CHANCE = 0.2
+# Most distinct answers to an item that are taken for all the options there are, in the chance of
+# errors alike and in that of agreement: where there are more, few voices do not show all of them.
+FEW_OPTIONS, SEEN_OPTIONS = 4, 5
 # Shrinks the excess of pairs that erred together on few items.
 PRIOR_ITEMS = 5.0
 CLONE_EXCESS = 0.5
@@ -140,9 +143,10 @@ class SharedErrors:
     def prior(self) -> float:
         """Chance that two who err give the same answer, where nobody else erred.
 
-        With k answers to choose from 1 / (k − 1), all wrong ones being as likely; 1 with two.
+        With up to four answers to choose from, of which k were seen, 1 / (k − 1): all wrong ones
+        are as likely, and with two there is no other. 0.2 with more.
         """
-        return max(PRIOR_CHANCE, 1.0 / max(1, self.options - 1))
+        return 1.0 / max(1, self.options - 1) if self.options <= FEW_OPTIONS else PRIOR_CHANCE
 
     @property
     def expected(self) -> FloatArray:
@@ -181,7 +185,7 @@ class SharedErrors:
         rates : ndarray of float64, shape (agents, agents)
             Agreement beyond `chance_rates` of the same items.
         """
-        if self.prior <= PRIOR_CHANCE:
+        if self.options > SEEN_OPTIONS:
             return rates
         met = self.sums[7]
         taken = np.divide(self.sums[8], met, out=np.zeros_like(met), where=met > 0.0)
