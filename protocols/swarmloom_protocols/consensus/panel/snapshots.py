@@ -274,6 +274,6 @@ def _check_numbers(state: Mapping[str, NDArray[Any]], tasks: int) -> None:
     _require(sound, "whole", "contradicts the journal")
     sound = min(price, quoted, slope) > 0.0 and 0.0 <= surveyed <= spent * (1.0 + _NEAR)
     _require(sound, "real", "is out of range")
-    # The watch gains no more than 4 from any call and its grade.
-    most = 4.0 * len(state["journal.item"])
+    # A call gains its expert 2 at most when it is recorded, and 4 when it is graded.
+    most = 6.0 * len(state["journal.item"])
     _require((state["watch.sum"] <= most).all(), "watch.sum", "is more than answers can say")
