@@ -136,10 +136,10 @@ def agree(
     rows = group_rows(groups, codes.shape[1])
     voiced = codes if groups is None else group_ballots(codes, rows)
     known = _known(probes, codes.shape[1])
-    known = None if known is None else known.seen_with(options_seen(codes))
-    if groups is not None and known is not None:
+    if known is not None:
         # Before the doubt: agents of one model are one witness against a key.
-        known = known.grouped(rows)
+        known = known if groups is None else known.grouped(rows)
+        known = known.seen_with(options_seen(voiced))
     of_groups = None if known is None else known.undoubted()
     rates = agreement(pair_sums(voiced, chance_rates(voiced), device=device))
     errors, weightless = sampled_errors(voiced), False

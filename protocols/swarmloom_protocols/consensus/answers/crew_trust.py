@@ -82,9 +82,8 @@ class CrewTrust:
             They differ in length, are no whole numbers, or name an expert that there is not, or
             one twice.
         """
-        codes = ballots(self._row(experts, answers))
-        voiced = group_ballots(codes, self._rows)
-        self._options = max(self._options, options_seen(codes))
+        voiced = group_ballots(ballots(self._row(experts, answers)), self._rows)
+        self._options = max(self._options, options_seen(voiced))
         self._shares.add(voiced, self._current()[0])
         self._counts.add_coded(voiced)
         self._errors.add(voiced)
@@ -130,7 +129,7 @@ class CrewTrust:
         if Probes(self._right, self._asked, voiced, own).suspects:
             self._doubted += 1
             return
-        self._options = max(self._options, options_seen(codes, own))
+        self._options = max(self._options, options_seen(voiced, own))
         self._asked[asked] += 1.0
         self._right[asked] += (votes[0, asked] == key) & (votes[0, asked] >= 0)
         self._shares.add_graded(voiced, self._current()[0], own)

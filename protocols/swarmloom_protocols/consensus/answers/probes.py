@@ -170,7 +170,9 @@ class Probes:
             right = (codes == self.key[:, None]) & (codes >= 0)
             asked = np.full(n_groups, float(len(codes)))
             hits = right.sum(axis=0).astype(np.float64)
-            return Probes(hits, asked, codes, self.key, self.options)
+            # Agents of one model who agree do not tell that there are two options.
+            options = self.options if self.options > 2 else options_seen(codes, self.key)
+            return Probes(hits, asked, codes, self.key, options)
         right, asked, most = np.zeros((3, n_groups))
         np.add.at(right, rows, self.right)
         np.add.at(asked, rows, self.asked)

@@ -359,6 +359,11 @@ def test_the_online_form_hears_one_witness_of_a_model():
         crew_of_three.grade([0, 1, 2], [answer] * 3, 0)
     assert crew_of_three.calibration == alone.calibration
     assert not any("do not count" in text for text in crew_of_three.warnings())
+    assert not any("less than half" in text for text in crew_of_three.warnings())
+    votes = np.tile([[0], [1], [2]] * 20, 3)
+    known = Probes.of_answers(votes, np.zeros(60, int))
+    assert known.options == 2
+    assert known.grouped(np.zeros(3, int)).options == 0
 
 
 def test_probes_of_groups_are_those_of_their_voice():
