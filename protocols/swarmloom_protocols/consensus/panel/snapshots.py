@@ -154,7 +154,6 @@ def _sizes(state: Mapping[str, NDArray[Any]], classes: int) -> dict[str, int]:
     _check_entry("whole", state["whole"], _ENTRIES["whole"], sizes)
     sizes["topics"] = int(state["whole"][0])
     sizes["experts+1"] = sizes["experts"] + 1
-    _require(sizes["experts"] > 0, "prices.declared", "is empty")
     return sizes
 
 
