@@ -106,7 +106,7 @@ SOUND = {
     *(("groups", value) for value in (-5, 10**6, 2**62)),
     *(("journal.n_options", value) for value in (10**6, 2**62)),
     ("rates.ability", -5.0),
-    *((f"prices.{name}", 1e300) for name in ("declared", "quoted")),
+    ("prices.declared", 1e300),
 }
 VALUES = [(name, value) for name in STATE for value in strange(STATE[name])]
 
@@ -135,8 +135,7 @@ FREE = {
     *(("next_refit", value) for value in (10**6, 2**62)),
     *(("price", value) for value in (1e300,)),
     *(("quoted", value) for value in (1e300,)),
-    *(("bias", value) for value in (-1e300, 1e300, -5.0)),
-    ("slope", 1e300),
+    ("bias", -5.0),
 }
 
 

@@ -25,6 +25,9 @@ _BELOW_ONE = float(np.nextafter(1.0, 0.0))
 _EXTREME = 700.0
 """Logits beyond which their exponential overflows."""
 
+_FARTHEST = 20.0
+"""What the correction of confidence can move by: twenty steps of 1."""
+
 _NEAR = 1e-6
 """Relative error of sums that were added up in another order."""
 
@@ -251,6 +254,8 @@ def _check_counts(calls: _Calls, state: Mapping[str, NDArray[Any]]) -> None:
     for name in ("calls", "labels"):
         _require((state[name] <= topical.sum(axis=0)).all(), name, "are more than the journal's")
     cost, experts = state["journal.cost"], len(state["groups"])
+    dearest = np.append(cost, state["prices.declared"]).max() * (1.0 + _NEAR)
+    _require((state["prices.quoted"] <= dearest).all(), "prices.quoted", "are dearer than any call")
     paid = calls.billed & (state["journal.answer"] >= 0)
     billed = [
         np.bincount(expert[paid], cost[paid], experts),
@@ -267,11 +272,12 @@ def _summed(cost: FloatArray, later: BoolArray) -> FloatArray:
 
 def _check_numbers(state: Mapping[str, NDArray[Any]], tasks: int) -> None:
     n_topics, seed, _, next_refit, counted, changed_at, studied = state["whole"].tolist()
-    price, quoted, spent, _, _, slope, surveyed = state["real"].tolist()
+    price, quoted, spent, _, bias, slope, surveyed = state["real"].tolist()
     sound = n_topics >= 1 and seed < 2**62 and tasks < next_refit
     sound = sound and counted + studied == tasks and changed_at <= tasks
     _require(sound, "whole", "contradicts the journal")
     sound = min(price, quoted, slope) > 0.0 and 0.0 <= surveyed <= spent * (1.0 + _NEAR)
+    sound = sound and abs(bias) <= _FARTHEST and abs(slope - 1.0) <= _FARTHEST
     _require(sound, "real", "is out of range")
     # A call gains its expert 2 at most when it is recorded, and 4 when it is graded.
     most = 6.0 * len(state["journal.item"])
