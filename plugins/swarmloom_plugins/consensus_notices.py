@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from swarmloom_protocols.consensus.answers.trust_warnings import LABEL_FREE_KINDS
 from swarmloom_protocols.consensus.findings import Finding
 
-__all__ = ["Notice", "Warnings", "of_panel", "of_trust"]
+__all__ = ["Notice", "Warnings", "notice_of"]
 
 # Share of the finished tasks after which to look again.
 _LOOK_EVERY = 10
 _MANY_MORE = 2
-_PAIR = re.compile(r"^experts (\d+) and (\d+) ")
 # Kinds of findings that are counted, and that say no more than how little is known yet.
 _COUNTED = "doubted grades"
 _EARLY = "few items"
@@ -52,8 +50,8 @@ class Notice:
         return self.kind, self.expert
 
 
-def of_trust(finding: Finding, names: Sequence[str]) -> Notice:
-    """Take what trust may suffer from, which knows experts by their rows.
+def notice_of(finding: Finding, names: Sequence[str]) -> Notice:
+    """Take what verdicts may suffer from, which knows experts by their rows.
 
     Parameters
     ----------
@@ -69,22 +67,6 @@ def of_trust(finding: Finding, names: Sequence[str]) -> Notice:
         label_free=finding.kind in LABEL_FREE_KINDS,
         early=finding.kind == _EARLY,
     )
-
-
-def of_panel(text: str, names: Sequence[str]) -> Notice:
-    """Take a warning of the panel, which knows experts by their rows.
-
-    Parameters
-    ----------
-    text : str
-        It holds no name, so that what it is about is what it says without its numbers.
-    names : sequence of str
-        Of the rows.
-    """
-    pair = _PAIR.search(text)
-    whom = "" if pair is None else f"{names[int(pair[1])]!r} and {names[int(pair[2])]!r}"
-    named = text if pair is None else f"experts {whom} {text[pair.end() :]}"
-    return Notice(kind=re.sub(r"\d+(\.\d+)?", "", text), text=named, expert=whom)
 
 
 class Warnings:

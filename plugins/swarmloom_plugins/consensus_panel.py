@@ -13,7 +13,7 @@ from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_config import ConsensusConfig
 from swarmloom_plugins.consensus_grades import Grades
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
-from swarmloom_plugins.consensus_notices import Notice, of_panel
+from swarmloom_plugins.consensus_notices import Notice, notice_of
 from swarmloom_protocols.checks import whole
 from swarmloom_protocols.consensus.panel import EMPTY, AskValues, Panel, PanelSettings
 
@@ -157,7 +157,7 @@ class PanelMethod:
     def warnings(self) -> list[Notice]:
         """Tell what the verdicts may suffer from."""
         names, grades = self._crew.names, self._grades
-        found = [of_panel(text, names) for text in self._panel.warnings()]
+        found = [notice_of(one, names) for one in self._panel.findings()]
         if grades.contradicted:
             found.append(Notice("grades", grades.told(), count=grades.contradicted))
         found += [

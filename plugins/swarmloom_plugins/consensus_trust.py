@@ -15,7 +15,7 @@ from swarmloom.errors import InputError
 from swarmloom.types import BoolArray, Float64Array, IntArray
 from swarmloom_plugins.consensus_config import ConsensusConfig
 from swarmloom_plugins.consensus_methods import Crew, Question, clipped
-from swarmloom_plugins.consensus_notices import Notice, of_trust
+from swarmloom_plugins.consensus_notices import Notice, notice_of
 from swarmloom_plugins.consensus_recorded import ABSENT
 from swarmloom_protocols.checks import whole
 from swarmloom_protocols.consensus.answers.calibration import Calibration
@@ -195,7 +195,7 @@ class TrustMethod:
         """
         voices = np.unique(self._crew.groups, return_index=True)[1]
         names = [self._crew.names[first] for first in voices.tolist()]
-        found = [of_trust(one, names) for one in self._trust.findings()]
+        found = [notice_of(one, names) for one in self._trust.findings()]
         enough = self._learned >= _FEWEST_TOLD
         return [one for one in found if not (one.early or (one.label_free and not enough))]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Finding", "texts_of"]
+__all__ = ["EXPERTS", "Finding", "texts_of"]
 
-# Where a wording names the experts.
 EXPERTS = "{experts}"
+"""Where a wording names the experts."""
 
 
 @dataclass(frozen=True, slots=True)

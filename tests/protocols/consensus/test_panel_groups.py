@@ -115,7 +115,11 @@ def test_it_warns_of_near_clones_and_of_crowded_groups():
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 3, (120, 4))
     rows[:, 1] = rows[:, 0]
-    assert "experts 0 and 1" in recorded(panel_of(4), rows, grade=True)
+    alone = panel_of(4)
+    assert "experts 0, 1 gave the same answer to 100%" in recorded(alone, rows, grade=True)
+    (copies,) = alone.findings()
+    assert (copies.kind, copies.experts) == ("copies", ((0, 1),))
+    assert copies.figures == {"agreement": 1.0, "tasks": 120}
     grouped = recorded(panel_of(4, groups=[0, 0, 1, 2]), rows, grade=True)
-    assert "experts 0 and 1" not in grouped
+    assert "experts 0, 1" not in grouped
     assert "2 of 4 experts share one model" in grouped

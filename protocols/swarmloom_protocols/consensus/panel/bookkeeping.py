@@ -57,7 +57,6 @@ from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief
 from swarmloom_protocols.consensus.panel.settings import SHORTEST_REFIT, PanelSettings
 from swarmloom_protocols.consensus.panel.survey import Survey
-from swarmloom_protocols.consensus.panel.warnings import panel_warnings
 
 __all__ = ["PanelLearning"]
 
@@ -337,14 +336,6 @@ class PanelLearning:
     def changes(self) -> tuple[tuple[int, int], ...]:
         """Task number and expert of each change for the worse that was found."""
         return tuple(self._watch.found)
-
-    def warnings(self) -> tuple[str, ...]:
-        """Name what the verdicts may suffer from.
-
-        No grades, and then also low agreement; groups that are more than a third of the experts;
-        near-clones that no group names. One pass over the latest 1,000 tasks a call.
-        """
-        return panel_warnings(self._journal, self.n_experts, self._groups)
 
     def ensure_topics(self, count: int) -> None:
         """Make room for ``count`` topics; a new one starts as a topic without answers does.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swarmloom_protocols.consensus._types import BoolArray, FloatArray, IntArray
+from swarmloom_protocols.consensus.findings import Finding, texts_of
 from swarmloom_protocols.consensus.panel.bookkeeping import Decision, PanelLearning
 from swarmloom_protocols.consensus.panel.budget import Budget
 from swarmloom_protocols.consensus.panel.checks import (
@@ -33,6 +34,7 @@ from swarmloom_protocols.consensus.panel.prices import PriceBook
 from swarmloom_protocols.consensus.panel.reports import AskValues, Belief, PanelReport, calibration
 from swarmloom_protocols.consensus.panel.settings import PanelSettings
 from swarmloom_protocols.consensus.panel.snapshots import check_snapshot
+from swarmloom_protocols.consensus.panel.warnings import panel_findings
 
 __all__ = ["Panel"]
 
@@ -254,6 +256,18 @@ class Panel(PanelLearning):
         """Return a finished task's verdict (-1: no answer) and stated confidence."""
         self._check_item(item)
         return int(self._journal["verdict"][item]), float(self._journal["confidence"][item])
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Name what the verdicts may suffer from.
+
+        No grades, and then also low agreement; groups that are more than a third of the experts;
+        near-clones that no group names. One pass over the latest 1,000 tasks a call.
+        """
+        return panel_findings(self._journal, self.n_experts, self._groups)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what `findings` gives in words, with experts by their numbers."""
+        return texts_of(self.findings())
 
     def report(self) -> PanelReport:
         """Return what the panel believes of its experts and of itself, and what it has spent."""

@@ -1,13 +1,16 @@
-"""What a panel's verdicts may suffer from, in words."""
+"""What a panel's verdicts may suffer from."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from swarmloom_protocols.consensus._types import FloatArray, IntArray
+from swarmloom_protocols.consensus.findings import EXPERTS, Finding
 from swarmloom_protocols.consensus.panel.history import Journal
 
-__all__ = ["mean_agreement", "panel_warnings"]
+__all__ = ["mean_agreement", "panel_findings"]
 
 _FEW_TASKS = 20
 """Answers that two experts must have in common before anything is said of them."""
@@ -44,7 +47,7 @@ _LATEST = 1000
 """Latest tasks that agreement is counted on."""
 
 
-def panel_warnings(journal: Journal, n_experts: int, groups: IntArray) -> tuple[str, ...]:
+def panel_findings(journal: Journal, n_experts: int, groups: IntArray) -> tuple[Finding, ...]:
     """Name what cannot hold.
 
     Parameters
@@ -54,27 +57,40 @@ def panel_warnings(journal: Journal, n_experts: int, groups: IntArray) -> tuple[
     groups : int64[experts]
         Experts of one group share a model.
     """
-    found = []
     agreement, common = mean_agreement(journal, n_experts)
     known = (common >= _FEW_TASKS) & ~np.eye(n_experts, dtype=np.bool_)
-    grades = int((journal["truth"] >= 0).sum())
-    if len(journal) >= _UNGRADED_TASKS and grades == 0:
-        found.append(
-            "no task has been graded: confidence rests on agreement alone and may be far too high"
-        )
-        typical = float(np.median(agreement[known])) if known.any() else 1.0
-        if typical < _LOW_AGREEMENT:
-            found.append(
-                f"experts agree on {typical:.0%} of tasks only and none is graded: "
-                "weak experts that err alike may outvote a strong one; grade some tasks"
-            )
-    members = np.unique(groups, return_counts=True)[1]
-    if members.max() > 1 and _CROWDED * n_experts < members.max() < n_experts:
-        found.append(f"{members.max()} of {n_experts} experts share one model")
     alike = known & (agreement > _LIKE_CLONES) & (groups[:, None] != groups)
-    found += [
-        f"experts {one} and {other} gave the same answer to {agreement[one, other]:.0%} of "
-        f"{common[one, other]} tasks: one of them may do"
-        for one, other in np.argwhere(np.triu(alike)).tolist()
-    ]
-    return tuple(found)
+    return (
+        *_of_grades(journal, agreement[known]),
+        *_of_models(groups),
+        *(_like_copies(pair, agreement, common) for pair in np.argwhere(np.triu(alike)).tolist()),
+    )
+
+
+def _of_grades(journal: Journal, agreement: FloatArray) -> Iterator[Finding]:
+    if len(journal) < _UNGRADED_TASKS or (journal["truth"] >= 0).any():
+        return
+    text = "no task has been graded: confidence rests on agreement alone and may be far too high"
+    yield Finding("nothing graded", text, figures={"tasks": len(journal)})
+    typical = float(np.median(agreement)) if agreement.size else 1.0
+    if typical < _LOW_AGREEMENT:
+        text = (
+            f"experts agree on {typical:.0%} of tasks only and none is graded: "
+            "weak experts that err alike may outvote a strong one; grade some tasks"
+        )
+        yield Finding("low agreement", text, figures={"agreement": typical})
+
+
+def _of_models(groups: IntArray) -> Iterator[Finding]:
+    largest, experts = int(np.unique(groups, return_counts=True)[1].max()), len(groups)
+    if largest > 1 and _CROWDED * experts < largest < experts:
+        text = f"{largest} of {experts} experts share one model"
+        yield Finding("large group", text, figures={"share": largest / experts})
+
+
+def _like_copies(pair: list[int], agreement: FloatArray, common: IntArray) -> Finding:
+    one, other = pair
+    share, tasks = float(agreement[one, other]), int(common[one, other])
+    text = f"experts {EXPERTS} gave the same answer to {share:.0%} of {tasks} tasks"
+    figures = {"agreement": share, "tasks": tasks}
+    return Finding("copies", f"{text}: one of them may do", ((one, other),), figures)
