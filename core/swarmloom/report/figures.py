@@ -116,7 +116,7 @@ def shares_over_time(shares: Shares) -> Figure:
     count = len(shares.values)
     blocks = np.array_split(np.arange(count), min(60, count))
     means = np.array([shares.values[block].mean(axis=0) for block in blocks])
-    middles = [block.mean() + 1 for block in blocks]
+    middles = [float(block.mean()) + 1.0 for block in blocks]
     if len(blocks) == 1:
         middles, means = [0.5, 1.5], np.repeat(means, 2, axis=0)
     axes.stackplot(

@@ -35,7 +35,8 @@ def multipliers(system: System, state: FloatArray) -> ComplexArray:
     Rates of growth for flows, factors of an iteration for maps.
     """
     values = np.asarray(np.linalg.eigvals(system.jacobian_at(state)), np.complex128)
-    return values[np.argsort(-values.real, kind="stable")]
+    ordered: ComplexArray = values[np.argsort(-values.real, kind="stable")]
+    return ordered
 
 
 def stable(system: System, values: ComplexArray) -> bool:

@@ -42,7 +42,7 @@ def largest_step(diffusion: ArrayLike, spacing: Float64Array, dimensions: int) -
     float
         Infinite without diffusion.
     """
-    fastest = float(np.max(diffusion, initial=0.0))
+    fastest = float(np.asarray(diffusion, np.float64).max(initial=0.0))
     inverse = float(np.sum(2.0 * fastest / spacing[3 - dimensions :] ** 2))
     return STABLE_SHARE / inverse if inverse else np.inf
 

@@ -125,7 +125,8 @@ def _through_modes(volume: Field, shares: Float64Array, codes: IntArray, factors
     for axis in range(3):
         values = _cropped(values, kinds[axis], axis, volume.shape[axis])
     # Rounding may leave traces of the wrong sign or above what there was.
-    return _kept(np.clip(values, min(volume.min(), 0.0), max(volume.max(), 0.0)))
+    lowest, highest = min(float(volume.min()), 0.0), max(float(volume.max()), 0.0)
+    return _kept(np.clip(values, lowest, highest))
 
 
 def _kept(values: Float64Array) -> Field:

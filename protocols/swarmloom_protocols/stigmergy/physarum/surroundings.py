@@ -44,7 +44,7 @@ def links_of(walls: NDArray[np.uint8], mirror: tuple[int, int]) -> NDArray[np.ui
         padding[axis] = (1, 1)
         wide = np.pad(free, padding, mode="edge" if mirror[axis] else "wrap")
         shifted = [np.take(wide, range(i, i + walls.shape[axis]), axis) for i in range(3)]
-        free = np.sum(shifted, axis=0)
+        free = np.sum(shifted, axis=0, dtype=np.uint8)
     return np.asarray(free * (1 - walls), np.uint8)
 
 
