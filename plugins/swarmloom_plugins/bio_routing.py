@@ -17,8 +17,12 @@ from swarmloom.protocol import ManagerTool, ProtocolConfig, ProtocolType
 from swarmloom.types import Ballot, Message, Outcome, Proposal, Round, Route
 from swarmloom_plugins.learning import credit
 from swarmloom_plugins.naming import BYTES_PER_NAME, Names
-from swarmloom_protocols.bio_routing.estimates import BYTES_PER_CELL, BYTES_PER_EXPERT, Estimates
-from swarmloom_protocols.bio_routing.router import Router, log_odds
+from swarmloom_protocols.bio_routing.choice.estimates import (
+    BYTES_PER_CELL,
+    BYTES_PER_EXPERT,
+    Estimates,
+)
+from swarmloom_protocols.bio_routing.choice.router import Router, log_odds
 from swarmloom_protocols.bio_routing.routes import NoRouteError, Way, add_link, fastest_way
 
 if TYPE_CHECKING:

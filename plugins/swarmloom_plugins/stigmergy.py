@@ -21,7 +21,7 @@ from swarmloom_plugins.stigmergy_config import StigmergyConfig
 from swarmloom_plugins.stigmergy_tools import swarmloom_register_tools
 from swarmloom_plugins.stigmergy_traces import CrewTraces, Note
 from swarmloom_plugins.stigmergy_trails import DEPOSITORS, FAIL, OK, CrewTrails, Lesson
-from swarmloom_protocols.bio_routing.router import log_odds as index_log_odds
+from swarmloom_protocols.bio_routing.choice.router import log_odds as index_log_odds
 from swarmloom_protocols.stigmergy.success_rates import log_odds
 from swarmloom_protocols.stigmergy.traces.claims import Claim
 from swarmloom_protocols.stigmergy.trails import BYTES_PER_TRAIL

@@ -75,7 +75,7 @@ def test_kernel_assembles_without_spilling_registers(name, capability, kernels, 
 
 
 def test_the_gate_sees_spills(kernels, tmp_path):
-    ptx = kernels["swarmloom_protocols.bio_routing.score_cuda.score"].ptx((9, 0))
+    ptx = kernels["swarmloom_protocols.bio_routing.choice.score_cuda.score"].ptx((9, 0))
     assert spilled_bytes(ptx, (9, 0), tmp_path, "-maxrregcount=16") > 0
 
 

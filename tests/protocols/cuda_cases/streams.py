@@ -3,7 +3,7 @@
 import numpy as np
 
 from swarmloom.random_streams import uniforms
-from swarmloom_protocols.bio_routing.score_kernels import index_scores
+from swarmloom_protocols.bio_routing.choice.score_kernels import index_scores
 from swarmloom_protocols.stigmergy.decay_kernels import decayed
 from tests.naive import decay, philox, routing_score
 from tests.protocols.cuda_cases.case import Case
@@ -35,7 +35,7 @@ CASES = {
         uniforms, philox.uniforms, lambda rng, size: (int(rng.integers(2**63)), 2**63 + 5, size)
     ),
     "swarmloom_protocols.stigmergy.decay_cuda.decay": Case(decayed, decay.decayed, trail),
-    "swarmloom_protocols.bio_routing.score_cuda.score": Case(
+    "swarmloom_protocols.bio_routing.choice.score_cuda.score": Case(
         index_scores, routing_score.index_scores, crew
     ),
 }

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swarmloom.jit import kernel
-from swarmloom_protocols.bio_routing.score_kernels import index_score
+from swarmloom_protocols.bio_routing.choice.score_kernels import index_score
 
 __all__ = ["scores_in_turn"]
 

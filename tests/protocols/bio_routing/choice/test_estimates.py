@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.bio_routing.estimates import BYTES_PER_CELL, BYTES_PER_EXPERT, Estimates
+from swarmloom_protocols.bio_routing.choice.estimates import (
+    BYTES_PER_CELL,
+    BYTES_PER_EXPERT,
+    Estimates,
+)
 from tests.naive import router as naive
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError
-from swarmloom_protocols.bio_routing.router import Router, log_odds
+from swarmloom_protocols.bio_routing.choice.router import Router, log_odds
 from tests.naive import routing_score
 
 

@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from swarmloom.device import Device
 from swarmloom.errors import InputError
-from swarmloom_protocols.bio_routing import dispatch_kernels
-from swarmloom_protocols.bio_routing.estimates import Estimates
-from swarmloom_protocols.bio_routing.score_kernels import WAIT_WEIGHT, index_scores
+from swarmloom_protocols.bio_routing.choice import dispatch_kernels
+from swarmloom_protocols.bio_routing.choice.estimates import Estimates
+from swarmloom_protocols.bio_routing.choice.score_kernels import WAIT_WEIGHT, index_scores
 from swarmloom_protocols.checks import between, row, rows
 
 __all__ = ["Router", "log_odds"]

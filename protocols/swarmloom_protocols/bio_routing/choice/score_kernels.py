@@ -111,7 +111,7 @@ def index_scores(
     weight = float(_finite("wait_weight", wait_weight, ()))
     scores = np.empty((rows.size, n_experts), np.float32)
     if resolve(device, size=scores.size) == "cuda":
-        from swarmloom_protocols.bio_routing.score_cuda import score
+        from swarmloom_protocols.bio_routing.choice.score_cuda import score
 
         score(scores.size, (table, rows, *experts, weight), (scores,))
     else:

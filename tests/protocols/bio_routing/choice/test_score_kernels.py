@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from swarmloom import device
 from swarmloom.device import use_threads
 from swarmloom.errors import InputError
-from swarmloom_protocols.bio_routing.score_kernels import index_scores
+from swarmloom_protocols.bio_routing.choice.score_kernels import index_scores
 from tests.naive import routing_score as naive
 
 

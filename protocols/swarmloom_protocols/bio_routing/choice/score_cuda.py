@@ -1,4 +1,4 @@
-"""The CUDA kernel of `swarmloom_protocols.bio_routing.score_kernels`, a thread a score."""
+"""The CUDA kernel of `swarmloom_protocols.bio_routing.choice.score_kernels`, a thread a score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.cuda import kernel, numba_cuda
-from swarmloom_protocols.bio_routing.score_kernels import index_score
+from swarmloom_protocols.bio_routing.choice.score_kernels import index_score
 
 __all__ = ["score"]
 
