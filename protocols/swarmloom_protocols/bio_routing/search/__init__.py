@@ -1,0 +1,1 @@
+"""Combinatorial search by ants: problems, candidate lists, trails, policies and colonies."""
