@@ -1,0 +1,1 @@
+"""Networks: links with capacities, routes over them, traffic and packets."""
