@@ -1,0 +1,1 @@
+"""Many tasks to many experts at once: auction, exact flow and what mixtures of experts use."""
