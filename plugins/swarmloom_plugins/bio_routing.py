@@ -23,7 +23,8 @@ from swarmloom_protocols.bio_routing.choice.estimates import (
     Estimates,
 )
 from swarmloom_protocols.bio_routing.choice.router import Router, log_odds
-from swarmloom_protocols.bio_routing.routes import NoRouteError, Way, add_link, fastest_way
+from swarmloom_protocols.bio_routing.no_route import NoRouteError
+from swarmloom_protocols.bio_routing.routes import Way, add_link, fastest_way
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -9,18 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from swarmloom.errors import InputError, SwarmloomError
+from swarmloom.errors import InputError
+from swarmloom_protocols.bio_routing.no_route import NoRouteError
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["NoRouteError", "Way", "add_link", "fastest_way"]
-
-
-class NoRouteError(SwarmloomError):
-    """No way through the swarm keeps a message's limits."""
-
-    exit_code = 6
+__all__ = ["Way", "add_link", "fastest_way"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom.errors import InputError, SwarmloomError
-from swarmloom_protocols.bio_routing.routes import NoRouteError, add_link, fastest_way
+from swarmloom_protocols.bio_routing.no_route import NoRouteError
+from swarmloom_protocols.bio_routing.routes import add_link, fastest_way
 from tests.naive import router as naive
 
 

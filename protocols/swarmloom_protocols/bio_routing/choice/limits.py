@@ -24,7 +24,7 @@ from swarmloom_protocols.bio_routing.choice.pheromone import (
     health_of,
     success_rate,
 )
-from swarmloom_protocols.bio_routing.routes import NoRouteError
+from swarmloom_protocols.bio_routing.no_route import NoRouteError
 from swarmloom_protocols.checks import between, positive
 
 __all__ = ["Limits"]

@@ -35,7 +35,7 @@ from swarmloom_protocols.bio_routing.choice.pheromone import (
 )
 from swarmloom_protocols.bio_routing.choice.policy_kernels import CODES
 from swarmloom_protocols.bio_routing.choice.trail_rules import AVERAGED, Reinforcement
-from swarmloom_protocols.bio_routing.routes import NoRouteError
+from swarmloom_protocols.bio_routing.no_route import NoRouteError
 from swarmloom_protocols.checks import between, generator, positive, whole
 from swarmloom_protocols.consensus.real_numbers import real_array
 

@@ -8,7 +8,7 @@ import pytest
 from swarmloom.errors import InputError
 from swarmloom_protocols.bio_routing.choice.limits import Limits
 from swarmloom_protocols.bio_routing.choice.policies import Chooser
-from swarmloom_protocols.bio_routing.routes import NoRouteError
+from swarmloom_protocols.bio_routing.no_route import NoRouteError
 
 NAMES = ["swift", "sure", "cheap"]
 # Success of each of a hundred calls, seconds and cost of each.
