@@ -78,7 +78,7 @@ class NaiveColony:
         return getattr(self, policy)(topic, expert)
 
     def index(self, topic, expert):
-        return self.rate(topic, expert) * min(1.0, self.health[expert]) - self.price(expert)
+        return self.rate(topic, expert) * min(1.0, self.health[expert] / 0.8) - self.price(expert)
 
     def ucb(self, topic, expert):
         count = self.counts(topic, expert)[1] + self.weights.prior

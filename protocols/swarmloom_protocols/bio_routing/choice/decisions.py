@@ -172,7 +172,7 @@ class Explanation:
     reliability : float
         p̂, the discounted success rate on the topic.
     health : float
-        min(1, h).
+        min(1, h / 0.8).
     load : float
         Tasks taken to be under way at the expert, this one not counted.
     slots : int

@@ -51,7 +51,7 @@ class Limits:
     max_seconds : float or None
         Expected seconds (> 0) from sending to answer, wait included.
     min_reliability : float or None
-        Success rate in [0, 1] that is still believable: p̂ · min(1, h) and two standard deviations.
+        Success rate in [0, 1] that is still believable: p̂ · health and two standard deviations.
     max_cost : float or None
         Expected cost (≥ 0).
 
@@ -87,7 +87,7 @@ class Limits:
 def believable_reliability(
     pheromone: Pheromone, weights: Weights, topic: int, expert: int
 ) -> float:
-    """Return the optimistic end of p̂ · min(1, h)."""
+    """Return the optimistic end of p̂ · health."""
     rate = success_rate(pheromone, weights, topic, expert)
     count = pheromone.seen[topic, expert] * pheromone.clock[SCALE] + weights.prior
     return health_of(pheromone, expert) * (

@@ -48,6 +48,10 @@ COSTS = 7
 LAST = 8
 _CLOCK_SIZE = 9
 
+# The health that counts in full. Of an expert that does what is expected of it h still scatters; to
+# take what lies below 1 off its score costs 0.5 % of the goodput in simulated crews.
+WELL_FROM = 0.8
+
 # Stored numbers are divided by the scale; far below this their sums would overflow.
 _LEAST_SCALE = 1e-100
 
@@ -206,14 +210,14 @@ def success_rate(pheromone: Pheromone, weights: Weights, topic: int, expert: int
 
 @kernel
 def health_of(pheromone: Pheromone, expert: int) -> float:
-    """Return min(1, h): 1 for an expert that does what is expected of it."""
+    """Return min(1, h / 0.8): 1 for an expert that does about what is expected of it."""
     ill: float = pheromone.ill[expert] * pheromone.clock[HEALTH_SCALE]
-    return max(0.0, min(1.0, 1.0 - ill))
+    return max(0.0, min(1.0, (1.0 - ill) / WELL_FROM))
 
 
 @kernel
 def reliabilities(pheromone: Pheromone, weights: Weights) -> Table:
-    """Return p̂ · min(1, h), shape (topics, experts)."""
+    """Return p̂ · min(1, h / 0.8), shape (topics, experts)."""
     topics, experts = pheromone.seen.shape
     rates = np.empty((topics, experts))
     for topic in range(topics):

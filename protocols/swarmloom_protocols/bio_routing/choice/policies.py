@@ -319,7 +319,7 @@ class Chooser:
         return load
 
     def reliability(self) -> Float64Array:
-        """Return p̂ · min(1, h), shape (topics, experts)."""
+        """Return p̂ · min(1, h / 0.8), shape (topics, experts)."""
         return reliabilities(pheromone_of(*self._store), self._weights)
 
     # -- inside -----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from swarmloom_protocols.bio_routing.choice.pheromone import (
     LATENCIES,
     LATENCY_SUM,
     SCALE,
+    WELL_FROM,
     Pheromone,
     Vector,
     Weights,
@@ -88,13 +89,13 @@ def _prices(pheromone: Pheromone, weights: Weights, waits: Vector) -> None:
 def _index(
     pheromone: Pheromone, weights: Weights, topic: int, prices: Vector, scores: Vector
 ) -> None:
-    """Discounted mean times health, less the price (see `score_kernels.index_score`)."""
+    """Discounted mean times health, less the price: p̂ · min(1, h / 0.8) − λ · wait."""
     right, seen, ill = pheromone.right[topic], pheromone.seen[topic], pheromone.ill
     scale, healing = pheromone.clock[SCALE], pheromone.clock[HEALTH_SCALE]
     prior = weights.prior
     for expert in range(scores.size):
         rate = (right[expert] * scale + 0.5 * prior) / (seen[expert] * scale + prior)
-        scores[expert] = rate * min(1.0, 1.0 - ill[expert] * healing) - prices[expert]
+        scores[expert] = rate * min(1.0, (1.0 - ill[expert] * healing) / WELL_FROM) - prices[expert]
 
 
 @kernel

@@ -95,7 +95,7 @@ def test_scales_are_renewed_without_a_trace():
     for ok, expert in zip(rng.random(700) < 0.6, rng.integers(2, size=700), strict=True):
         chooser.done(send_to(chooser, 0, expert), float(ok), 1.0 + expert)
         naive.learn(0, expert, float(ok), 1.0 + expert)
-    expected = [naive.rate(0, e) * min(1.0, naive.health[e]) for e in range(2)]
+    expected = [naive.rate(0, e) * min(1.0, naive.health[e] / 0.8) for e in range(2)]
     np.testing.assert_allclose(chooser.reliability()[0], expected, rtol=1e-9)
 
 
