@@ -1,0 +1,1 @@
+"""Where things live, and which link is best: consistent hashing and prediction of link quality."""
