@@ -78,6 +78,15 @@ class Cycle:
         self._host = host
         self._executor = executor
 
+    def admit(self, round: Round) -> Round:
+        """Leave those whom every plugin admits."""
+        answers = self._host.hook.swarmloom_admit(round=round)
+        if not answers:
+            return round
+        allowed = np.logical_and.reduce([round.allowed, *(answer.value for answer in answers)])
+        allowed.setflags(write=False)
+        return replace(round, allowed=allowed)
+
     def entangle(self, round: Round) -> Round:
         """Add what the experts share in this round."""
         answers = self._host.hook.swarmloom_entangle(round=round)
@@ -139,6 +148,12 @@ class Cycle:
     def evolve(self, outcomes: Sequence[Outcome]) -> None:
         """Let every protocol learn."""
         self._host.hook.swarmloom_evolve(outcomes=outcomes)
+
+
+def _check_admitted(value: Any, arguments: Mapping[str, Any]) -> None:
+    shape = arguments["round"].allowed.shape
+    if not isinstance(value, np.ndarray) or value.dtype != np.bool_ or value.shape != shape:
+        raise InputError(f"admit must return bool of shape {shape} (tasks × experts), or None")
 
 
 def _check_correlation(value: Correlation, arguments: Mapping[str, Any]) -> None:
@@ -212,6 +227,7 @@ def _check_ballot(ballot: Ballot, row_of: Mapping[str, int], open_calls: IntArra
 def validators() -> dict[str, Callable[[Any, Mapping[str, Any]], None]]:
     """Give the check of each hook's result; a result that fails counts as the plugin's failure."""
     return {
+        "swarmloom_admit": _check_admitted,
         "swarmloom_entangle": _check_correlation,
         "swarmloom_navigate": _check_navigation,
         "swarmloom_decide": _check_assignment,

@@ -37,6 +37,9 @@ class EventKind(StrEnum):
     PLUGIN_ENABLED = "plugin_enabled"
     PLUGIN_DISABLED = "plugin_disabled"
     MIXTURE_CHANGED = "mixture_changed"
+    EXPERT_FAILED = "expert_failed"
+    EXPERT_RESTORED = "expert_restored"
+    CONSTRAINT_SET = "constraint_set"
     BUDGET_EXHAUSTED = "budget_exhausted"
     WARNING = "warning"
     WARNING_OVER = "warning_over"
@@ -51,6 +54,9 @@ class EventKind(StrEnum):
 
 PLUGIN_EMITTED = frozenset(
     {
+        EventKind.EXPERT_FAILED,
+        EventKind.EXPERT_RESTORED,
+        EventKind.CONSTRAINT_SET,
         EventKind.WARNING,
         EventKind.WARNING_OVER,
         EventKind.CONSENSUS_REACHED,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from swarmloom.types import (
         Assignment,
         Ballot,
+        BoolArray,
         Correlation,
         Event,
         Message,
@@ -97,6 +98,19 @@ class CycleSpecs:
             what was learned about those that stay should be kept.
 
         Who may implement it: every protocol.
+        """
+
+    @hookspec
+    def swarmloom_admit(self, round: Round) -> BoolArray | None:
+        """Say who may take which open task; asked before each decision and each judgement.
+
+        :param round: the batch; ``round.allowed`` says whom the kernel would let.
+
+        Returns bool (tasks × experts), False for whoever must not be asked, or None for no
+        objection. An expert has to be admitted by all. A task that nobody is admitted to ends
+        unanswered.
+
+        Who may implement it: whoever takes experts out, or sets limits that they must keep.
         """
 
     @hookspec

@@ -331,7 +331,7 @@ class Run:
         in_flight, prices = self._budget.in_flight.copy(), self._budget.prices.copy()
         for array in (allowed, in_flight, prices):
             array.setflags(write=False)
-        return Round(
+        round = Round(
             number=number,
             tasks=tuple(state.task for state in states),
             experts=self._experts,
@@ -343,6 +343,7 @@ class Run:
             seconds_left=self._budget.seconds_left,
             rng=round_generator(self._swarm.settings.swarm.seed, number, phase),
         )
+        return self._cycle.admit(round)
 
     def _record_decisions(self, round: Round, mixture: Mixture, assignment: Assignment) -> None:
         events = []
@@ -407,6 +408,8 @@ class Run:
             return f"budget: {self._budget.exhausted}"
         if (state.candidates & (self._budget.prices > self._budget.cost_left)).any():
             return "budget: cost"
+        if (state.candidates & self._budget.affordable()).any():
+            return "nobody admitted"
         return "everybody asked" if state.ballots else "no able expert"
 
     async def _nobody(self, states: list[OpenTask], round: Round) -> list[Outcome]:
@@ -466,9 +469,11 @@ class Run:
     async def _buy_audits(self, state: OpenTask, experts: Sequence[int]) -> bool:
         before = len(state.ballots)
         for expert in experts:
-            if not (state.able & ~state.asked & self._budget.affordable())[expert]:
-                continue
+            free = (state.able & ~state.asked & self._budget.affordable())[np.newaxis]
             round = self._round_of([state], self._round, Phase.JUDGE)
+            round = self._cycle.admit(replace(round, allowed=free))
+            if not round.allowed[0, expert]:
+                continue
             assignment = Assignment(np.array([expert], dtype=np.int64), "audit")
             await self._execute([state], round, assignment, self._reserve(assignment), audit=True)
         return len(state.ballots) > before

@@ -366,8 +366,11 @@ class Swarm:
             self._overrides = {n: w for n, w in event.data["weights"].items() if n in known}
         elif event.kind == EventKind.PLUGIN_ENABLED:
             self.enable(plugin)
-        else:
+        elif event.kind == EventKind.PLUGIN_DISABLED:
             self.disable(plugin)
+        else:
+            # A plugin's own switch: whoever emitted it hears it again.
+            self.host.hook.swarmloom_observe(event=event)
 
     def emit(self, kind: str, data: Mapping[str, Any], task: str = "") -> None:
         """Record an event in every open run and show it to all who watch; for plugins too.

@@ -291,7 +291,7 @@ class Round:
     experts : tuple of Expert
         All experts of the swarm, E of them.
     allowed : ndarray of bool, shape (T, E)
-        Who may still take which task: able, alive, not asked before, affordable.
+        Who may still take which task: able, not asked before, affordable, admitted by all plugins.
     ballots : tuple of tuple of Ballot
         For each task the answers so far, in order of arrival.
     in_flight : ndarray of int64, shape (E,)

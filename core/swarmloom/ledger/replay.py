@@ -81,7 +81,14 @@ class ReplayState:
 
 
 _STARTS = (EventKind.RUN_STARTED, EventKind.RUN_RESUMED)
-_CHANGES = (EventKind.MIXTURE_CHANGED, EventKind.PLUGIN_ENABLED, EventKind.PLUGIN_DISABLED)
+_CHANGES = (
+    EventKind.MIXTURE_CHANGED,
+    EventKind.PLUGIN_ENABLED,
+    EventKind.PLUGIN_DISABLED,
+    EventKind.EXPERT_FAILED,
+    EventKind.EXPERT_RESTORED,
+    EventKind.CONSTRAINT_SET,
+)
 
 
 def replay(events: Iterable[Event], index_of: Mapping[str, int]) -> ReplayState:
