@@ -25,9 +25,9 @@ from swarmloom_protocols.bio_routing.choice.pheromone import (
     success_rate,
     weights_of,
 )
-from swarmloom_protocols.bio_routing.choice.policy_kernels import pick
+from swarmloom_protocols.bio_routing.choice.policy_kernels import pick, scores_of
 
-__all__ = ["FIELDS", "Explanation", "conclude", "decide"]
+__all__ = ["FIELDS", "Explanation", "conclude", "decide", "score_rows"]
 
 Mask = NDArray[np.bool_]
 
@@ -132,6 +132,49 @@ def decide(
 
 
 @kernel
+def score_rows(
+    policy: int,
+    cells: NDArray[np.float64],
+    experts: Table,
+    clock: Vector,
+    settings: Vector,
+    topics: NDArray[np.int64],
+    in_turn: bool,
+    masks: NDArray[np.bool_],
+    rows: Table,
+    table: Table,
+) -> None:
+    """Write the scores of many tasks; -inf for experts that are away or beyond the bounds.
+
+    Parameters
+    ----------
+    policy, cells, experts, clock, settings, masks, rows
+        As for `decide`; the load stays as it is.
+    topics : ndarray of int64, shape (tasks,)
+    in_turn : bool
+        Each task counts in the load of its best expert before the next is scored.
+    table : ndarray of float64, shape (tasks, experts)
+        Written.
+    """
+    pheromone, weights = pheromone_of(cells, experts, clock), weights_of(settings)
+    bounds = Bounds(settings[13], settings[14], settings[15])
+    load, seed, allowed = rows[3], np.uint64(settings[17]), masks[1]
+    load[:] = rows[0]
+    for task in range(topics.size):
+        topic, scores = topics[task], table[task]
+        allowed[:] = masks[0]
+        keep_within(pheromone, weights, topic, load, bounds, allowed)
+        scores_of(policy, pheromone, weights, topic, load, seed, scores, rows[2])
+        clock[DECISIONS] += 1.0
+        for expert in range(scores.size):
+            if not allowed[expert]:
+                scores[expert] = -np.inf
+        best = _runner_up(scores, allowed, -1)
+        if in_turn and best >= 0:
+            load[best] += settings[16]
+
+
+@kernel
 def conclude(
     cells: NDArray[np.float64],
     experts: Table,
@@ -166,7 +209,8 @@ class Explanation:
     score : float
         What the policy compared (0 for "round_robin" and "random", which compare nothing).
     runner_up : Any or None
-        The best of the others by score, None where there was no other.
+        The best of the others by score, None where there was no other. It may have the better
+        score where the policy draws ("power_of_two", a soft-max).
     runner_up_score : float
         NaN where there was no other.
     reliability : float

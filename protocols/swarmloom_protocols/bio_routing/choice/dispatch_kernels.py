@@ -20,6 +20,8 @@ def scores_in_turn(
     slots: npt.NDArray[np.float64],
     relative_latency: npt.NDArray[np.float64],
     wait_weight: float,
+    prices: npt.NDArray[np.float64],
+    sends: float,
     allowed: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.float32]:
     """Score task by task, each seeing the load that those before it add.
@@ -40,8 +42,12 @@ def scores_in_turn(
         Expected latency over its mean.
     wait_weight : float
         λ of the index.
+    prices : ndarray of float64, shape (E,)
+        What else is taken off each expert's score.
+    sends : float
+        By how much a task adds to the load.
     allowed : ndarray of bool, shape (T, E)
-        Who may take which task; a task adds to the load of its best allowed expert.
+        Who may take which task; each is taken to go to its best allowed expert.
 
     Returns
     -------
@@ -53,7 +59,7 @@ def scores_in_turn(
     for task in range(n_tasks):
         best = -1
         for expert in range(n_experts):
-            scores[task, expert] = index_score(
+            index = index_score(
                 reliability[topics[task], expert],
                 health[expert],
                 load[expert],
@@ -61,8 +67,9 @@ def scores_in_turn(
                 relative_latency[expert],
                 wait_weight,
             )
+            scores[task, expert] = index - prices[expert]
             if allowed[task, expert] and (best < 0 or scores[task, expert] > scores[task, best]):
                 best = expert
         if best >= 0:
-            load[best] += 1.0
+            load[best] += sends
     return scores

@@ -26,6 +26,7 @@ BYTES_PER_CELL = 3 * 8
 BYTES_PER_EXPERT = 6 * 8
 
 _STATE_VERSION = 1
+_DEVIATIONS = 2.0
 _CELL_ARRAYS = ("right", "judged", "cell_time")
 _EXPERT_ARRAYS = ("missed", "calls", "ill", "call_time", "latency", "latency_time")
 
@@ -137,6 +138,17 @@ class Estimates:
         self._make_room(0, row("expert", expert))
         self._learn_answering(expert, 0.0, 0.0)
 
+    def repaired(self, expert: int) -> None:
+        """Forget failures and illness of an expert; what it is right at is kept.
+
+        Parameters
+        ----------
+        expert : int
+            Its row, ≥ 0.
+        """
+        self._make_room(-1, row("expert", expert))
+        self._missed[expert] = self._calls[expert] = self._ill[expert] = 0.0
+
     # -- reading --------------------------------------------------------------------------------
 
     @property
@@ -206,6 +218,49 @@ class Estimates:
         answering = self._answering_rates(wanted)
         rates: Float64Array = answering * (right + self._prior / 2) / (judged + self._prior)
         return rates
+
+    def believable_reliability(
+        self, topics: Sequence[int] | IntArray, experts: Sequence[int] | IntArray
+    ) -> Float64Array:
+        """Give the optimistic end of reliability times health: two standard deviations above.
+
+        Whoever is not known well is believed to be good; so is, in time, whoever is not asked.
+
+        Parameters
+        ----------
+        topics : sequence of int, length T
+        experts : sequence of int, length E
+
+        Returns
+        -------
+        ndarray of float64, shape (T, E)
+            In [0, 1].
+        """
+        rate = self.reliability(topics, experts)
+        cells = np.ix_(rows("topics", topics), rows("experts", experts))
+        kept = self.discount ** (self._now - self._cell_time[cells])
+        count = self._judged[cells] * kept + self._prior
+        best = rate + _DEVIATIONS * np.sqrt(rate * (1.0 - rate) / count)
+        believable: Float64Array = self.health(experts) * np.minimum(1.0, best)
+        return believable
+
+    def measured_latency(self, experts: Sequence[int] | IntArray) -> Float64Array:
+        """Give what is left of each expert's own latency: 0 where nothing was measured.
+
+        Parameters
+        ----------
+        experts : sequence of int, length E
+
+        Returns
+        -------
+        ndarray of float64, shape (E,)
+            In seconds; it fades as long as nobody renews it.
+        """
+        wanted = rows("experts", experts)
+        self._make_room(-1, int(wanted.max(initial=-1)))
+        kept = self.discount ** (self._now - self._latency_time[wanted])
+        measured: Float64Array = np.nan_to_num(self._latency[wanted]) * kept
+        return measured
 
     def health(self, experts: Sequence[int] | IntArray) -> Float64Array:
         """Give the health factor min(1, h), 1 for an expert that does what is expected of it.

@@ -22,6 +22,7 @@ from swarmloom_protocols.bio_routing.choice.decisions import (
     Explanation,
     conclude,
     decide,
+    score_rows,
 )
 from swarmloom_protocols.bio_routing.choice.limits import Bounds, Limits, refusal
 from swarmloom_protocols.bio_routing.choice.pheromone import (
@@ -47,6 +48,8 @@ POLICIES = ("auto", *CODES)
 
 # Decisions that can be explained: the last ones.
 HISTORY = 4096
+# Of seconds and costs, so that sums of them stay finite.
+MOST = 1e15
 # Soft-max temperature of several dispatchers, in units of success rate.
 _SHARED_TEMPERATURE = 0.05
 
@@ -225,9 +228,9 @@ class Chooser:
         ok : float or bool
             Success in [0, 1]; 0 for an error, a time-out or a wrong answer.
         seconds : float
-            From sending to answer (≥ 0). The wait that was expected at sending is taken out.
+            From sending to answer, 0 to 10¹⁵; the wait that was expected at sending is taken out.
         cost : float, optional
-            In any unit (≥ 0).
+            In any unit, from 0 to 10¹⁵.
 
         Raises
         ------
@@ -236,8 +239,8 @@ class Chooser:
         """
         topic, expert, wait = self._opened(ticket)
         success = between("ok", ok, 0.0, 1.0)
-        worked = between("seconds", seconds, 0.0) / (1.0 + wait)
-        spent = -1.0 if cost is None else between("cost", cost, 0.0)
+        worked = between("seconds", seconds, 0.0, MOST) / (1.0 + wait)
+        spent = -1.0 if cost is None else between("cost", cost, 0.0, MOST)
         del self._open[ticket.number]
         conclude(
             *self._store,
@@ -291,6 +294,43 @@ class Chooser:
         if record[0] != number:
             raise InputError(f"ticket {number} is not one of the last {HISTORY} decisions")
         return Explanation.read(record, self.policy, self._topics.names, self._experts.names)
+
+    def scores(self, topics: Sequence[Any], *, in_turn: bool = False) -> Float64Array:
+        """Give what the policy compares for tasks that somebody else will assign.
+
+        Nothing counts as sent. "random" and "round_robin" compare nothing: 0.
+
+        Parameters
+        ----------
+        topics : sequence of hashable, length T
+            Topic of each task.
+        in_turn : bool
+            Each task counts in the load of its best expert before the next is scored; without,
+            all see the same load.
+
+        Returns
+        -------
+        ndarray of float64, shape (T, experts)
+            -inf for experts that are withdrawn or do not keep the limits.
+
+        Raises
+        ------
+        InputError
+            There is no such topic.
+        """
+        rows = np.array([self._topics.row(topic) for topic in topics], dtype=np.int64)
+        table = np.empty((rows.size, len(self._experts)))
+        score_rows(
+            self._code,
+            *self._store,
+            self._settings,
+            rows,
+            in_turn,
+            self._masks,
+            self._rows,
+            table,
+        )
+        return table
 
     # -- experts that leave and return ------------------------------------------------------------
 

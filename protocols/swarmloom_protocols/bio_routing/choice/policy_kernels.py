@@ -29,7 +29,7 @@ from swarmloom_protocols.bio_routing.choice.pheromone import (
     mean_of,
 )
 
-__all__ = ["CODES", "choose", "pick"]
+__all__ = ["CODES", "choose", "pick", "scores_of"]
 
 Mask = NDArray[np.bool_]
 
@@ -201,7 +201,7 @@ def _queues(pheromone: Pheromone, load: Vector, scores: Vector) -> None:
 
 
 @kernel
-def _scores(
+def scores_of(
     policy: int,
     pheromone: Pheromone,
     weights: Weights,
@@ -211,6 +211,7 @@ def _scores(
     scores: Vector,
     prices: Vector,
 ) -> None:
+    """Write the scores of all experts for one task, as `pick` compares them."""
     if policy in (SHORTEST_QUEUE, POWER_OF_TWO):
         _queues(pheromone, load, scores)
         return
@@ -372,5 +373,5 @@ def pick(
     int
         Its row; -1 where nobody is allowed.
     """
-    _scores(policy, pheromone, weights, topic, load, seed, scores, prices)
+    scores_of(policy, pheromone, weights, topic, load, seed, scores, prices)
     return choose(policy, scores, allowed, weights.temperature, pheromone.clock, seed, shares)

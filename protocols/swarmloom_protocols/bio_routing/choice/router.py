@@ -151,6 +151,9 @@ class Router:
         in_flight: npt.ArrayLike,
         slots: npt.ArrayLike,
         allowed: npt.ArrayLike,
+        *,
+        prices: npt.ArrayLike = 0.0,
+        sends: float = 1.0,
     ) -> Float32Array:
         """Give the index as `scores` does, each task seeing the load that those before it add.
 
@@ -163,6 +166,12 @@ class Router:
             As for `scores`.
         allowed : array_like of bool, shape (T, E)
             Who may take which task.
+        prices : array_like, shape (E,), optional
+            What else is taken off each expert's index, such as the price of a call, in units of
+            success rate.
+        sends : float, optional
+            By how much each task adds to the load (≥ 1): more than 1 where others, who do not see
+            these tasks, send to the same experts meanwhile.
 
         Returns
         -------
@@ -180,6 +189,8 @@ class Router:
             room,
             latency / mean if mean > 0.0 else np.ones_like(latency),
             self._load_weight,
+            _prices(prices, len(experts)),
+            between("sends", sends, 1.0),
             _choices(allowed, len(back), len(experts)),
         )
 
@@ -220,6 +231,13 @@ def _load(
     if not (np.isfinite(room).all() and room.min(initial=1.0) >= 1.0):
         raise InputError("slots must be finite and ≥ 1")
     return load, room
+
+
+def _prices(prices: npt.ArrayLike, experts: int) -> Float64Array:
+    given = np.asarray(prices, dtype=np.float64)
+    if given.shape not in ((), (experts,)) or not np.isfinite(given).all():
+        raise InputError(f"prices: allowed: one finite number, or {experts}, one an expert")
+    return np.full(experts, given)
 
 
 def _choices(allowed: npt.ArrayLike, tasks: int, experts: int) -> BoolArray:

@@ -238,3 +238,50 @@ def test_damaged_state_is_refused_and_nothing_changes(key, value):
     with pytest.raises(InputError, match="estimates"):
         estimates.restore({**estimates.state(), key: value})
     np.testing.assert_array_equal(estimates.reliability([0], [0]), before)
+
+
+def test_repaired_forgets_failures_and_illness_and_keeps_what_it_is_right_at():
+    estimates = learned()
+    for _ in range(20):
+        estimates.failed(1)
+    right = 2 * estimates.pooled_reliability([1])
+    others = estimates.reliability([0, 1], [0, 2, 3])
+    assert estimates.health([1])[0] < 0.5
+    estimates.repaired(1)
+    assert estimates.health([1])[0] == 1.0
+    assert estimates.pooled_reliability([1])[0] > right
+    np.testing.assert_array_equal(estimates.reliability([0, 1], [0, 2, 3]), others)
+    estimates.repaired(9)
+    assert estimates.pooled_reliability([9])[0] == 0.5
+
+
+def test_believable_is_two_deviations_above_the_mean_and_comes_back_with_time():
+    estimates = Estimates(discount=0.99, health_step=0.0)
+    assert estimates.believable_reliability([0], [0]).tolist() == [[1.0]]
+    for _ in range(30):
+        estimates.answered(0, 0, 1.0, 0.0)
+    rate = 1.0 / (2.0 + sum(0.99**n for n in range(30)))
+    count = 1.0 / rate
+    expected = rate + 2.0 * math.sqrt(rate * (1.0 - rate) / count)
+    assert estimates.believable_reliability([0], [0])[0, 0] == pytest.approx(expected)
+    for _ in range(600):
+        estimates.answered(0, 1, 1.0, 1.0)
+    assert estimates.believable_reliability([0], [0])[0, 0] > 0.9
+    assert (estimates.believable_reliability([0, 1], [0, 1, 2]) <= 1.0).all()
+
+
+def test_believable_is_times_health():
+    estimates = Estimates()
+    estimates.failed(0)
+    assert estimates.health([0])[0] == pytest.approx(0.9)
+    assert estimates.believable_reliability([0], [0])[0, 0] == pytest.approx(0.9)
+
+
+def test_measured_latency_fades_to_nothing():
+    estimates = Estimates(discount=0.9)
+    assert estimates.measured_latency([0, 1]).tolist() == [0.0, 0.0]
+    estimates.answered(0, 0, 8.0, 1.0)
+    assert estimates.measured_latency([0, 1]).tolist() == [8.0, 0.0]
+    for _ in range(10):
+        estimates.answered(0, 1, 2.0, 1.0)
+    assert estimates.measured_latency([0])[0] == pytest.approx(8.0 * 0.9**10)

@@ -232,6 +232,34 @@ def test_costs_turn_the_choice():
     assert chooser.pick(0).expert == 1
 
 
+# -- scores for assignments made elsewhere -------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["auto", "linucb", "trail", "shortest_queue"])
+def test_scores_of_many_tasks_are_those_of_picks(policy):
+    chooser = Chooser(4, SLOTS, 3, policy=policy, limits=Limits(max_cost=3.5))
+    rng = np.random.default_rng(2)
+    for number in range(60):
+        expert = number % 4
+        allowed = only(expert)
+        ticket = chooser.pick(number % 3, allowed=allowed, limits=Limits())
+        chooser.done(ticket, float(rng.random() < 0.3 + 0.2 * expert), 2.0, cost=1.0 + expert)
+    chooser.withdraw(0)
+    load = [0.0, 0.25, 0.5, 0.0]
+    chooser.snapshot(load)
+    alike, in_turn = chooser.scores([0, 2, 2]), chooser.scores([0, 2, 2], in_turn=True)
+    assert chooser.load.tolist() == load
+    assert np.isneginf(alike).tolist() == [[True, False, False, True]] * 3
+    np.testing.assert_array_equal(alike[1], alike[2])
+    for row, topic in enumerate([0, 2, 2]):
+        why = chooser.explain(chooser.pick(topic))
+        assert why.score == pytest.approx(in_turn[row].max(), abs=1e-12)
+        assert why.runner_up_score == pytest.approx(in_turn[row, 1:3].min(), abs=1e-12)
+    with pytest.raises(InputError, match="topic 3"):
+        chooser.scores([0, 3])
+    assert chooser.scores([]).shape == (0, 4)
+
+
 # -- explanations ---------------------------------------------------------------------------------
 
 
@@ -313,6 +341,7 @@ def test_what_is_refused_changes_nothing():
         ((1.5, 1.0), "ok"),
         ((1.0, -1.0), "seconds"),
         ((1.0, math.inf), "seconds"),
+        ((1.0, 1e16), "seconds is 1e[+]16; allowed: finite, 0 to 1e[+]15"),
         ((1.0, 1.0, -2.0), "cost"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -62,6 +62,25 @@ def test_scores_in_turn_equal_scoring_after_each_sending(topics, seed):
             load[np.where(allowed[row], expected, -np.inf).argmax()] += 1
 
 
+def test_prices_and_sendings_that_stand_for_more_count_in_turn():
+    load, slots, allowed = [0, 0], [1, 1], np.ones((4, 2), bool)
+    dear = Router().scores_in_turn([0] * 4, [0, 1], load, slots, allowed, prices=[0.5, 0.0])
+    # Two wait (0.4 each) before the dear one is as good.
+    assert dear.argmax(axis=1).tolist() == [1, 1, 0, 1]
+    plain = Router().scores_in_turn([0] * 4, [0, 1], load, slots, allowed)
+    np.testing.assert_allclose(dear[0], plain[0] - np.array([0.5, 0.0]), atol=1e-6)
+    many = Router().scores_in_turn([0] * 2, [0, 1], load, slots, allowed[:2], sends=3.0)
+    assert many[1, 0] == pytest.approx(0.5 - 0.4 * 3.0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"prices": [np.nan, 0]}, {"prices": [1, 2, 3]}, {"sends": 0.5}, {"sends": np.nan}]
+)
+def test_wrong_prices_and_sendings_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        Router().scores_in_turn([0], [0, 1], [0, 0], [1, 1], [[True, True]], **wrong)
+
+
 def test_a_batch_spreads_over_equal_experts():
     scores = Router().scores_in_turn([0] * 9, [0, 1, 2], [0, 0, 0], [1, 1, 1], np.ones((9, 3)))
     assert np.bincount(scores.argmax(axis=1)).tolist() == [3, 3, 3]
