@@ -18,9 +18,9 @@ __all__ = ["even_split", "frank_wolfe", "multiplicative_weights"]
 FloatArray = NDArray[np.float64]
 
 # Multiplicative weights: how much the price of the fullest link of a round grows.
-LEARNING = 0.2
+LEARNING = 0.4
 # Frank–Wolfe: sharpness of the soft-max at first, rounds in which it grows by as much, its last.
-FIRST, DOUBLING, LAST = 20.0, 20.0, 300.0
+FIRST, DOUBLING, LAST = 10.0, 10.0, 100.0
 HALVINGS = 20
 
 

@@ -160,6 +160,7 @@ class TrafficSplit:
         nodes: Iterable[str | int] = (),
         *,
         rounds: int = 100,
+        tolerance: float | None = None,
     ) -> TrafficSplit:
         """Take links and nodes out of order, and split the traffic that still has a way anew.
 
@@ -174,7 +175,9 @@ class TrafficSplit:
         nodes : iterable of str or int, optional
             Names or numbers; traffic from and to them is unreachable.
         rounds : int, optional
-            At most.
+            At most; 0 shows what is left.
+        tolerance : float, optional
+            As in `split_traffic`; the one so far by default.
 
         Returns
         -------
@@ -186,7 +189,7 @@ class TrafficSplit:
         InputError
             There is no such link or node.
         """
-        return self._on(self.network.fail(links, nodes), rounds)
+        return self._on(self.network.fail(links, nodes), rounds, tolerance)
 
     def restore(
         self,
@@ -194,12 +197,13 @@ class TrafficSplit:
         nodes: Iterable[str | int] = (),
         *,
         rounds: int = 100,
+        tolerance: float | None = None,
     ) -> TrafficSplit:
         """Bring links and nodes back, and let the rounds explore them.
 
         Parameters
         ----------
-        links, nodes, rounds
+        links, nodes, rounds, tolerance
             As of `fail`.
 
         Returns
@@ -212,14 +216,15 @@ class TrafficSplit:
         InputError
             There is no such link or node.
         """
-        return self._on(self.network.restore(links, nodes), rounds)
+        return self._on(self.network.restore(links, nodes), rounds, tolerance)
 
-    def _on(self, network: Network, rounds: int) -> TrafficSplit:
+    def _on(self, network: Network, rounds: int, tolerance: float | None) -> TrafficSplit:
         whole("rounds", rounds, 0)
+        wanted = self.tolerance if tolerance is None else between("tolerance", tolerance, 0.0)
         traffic = Traffic.on(network, self.demands)
         if isinstance(self._routes, PathSets):
-            return _explored(self._routes.moved_to(traffic), rounds, self.tolerance)
-        return _of_method(traffic, rounds, self.tolerance, self.method)
+            return _explored(self._routes.moved_to(traffic), rounds, wanted)
+        return _of_method(traffic, max(rounds, 1), wanted, self.method)
 
 
 def split_traffic(

@@ -119,9 +119,10 @@ def test_no_path_has_a_loop_and_all_arrives(method):
 def test_parallel_links_are_filled_alike(method):
     network = Network([0, 0], [1, 1], [1.0, 2.0])
     split = split_traffic(network, {("0", "1"): 1.5}, method=method, tolerance=0.003, rounds=500)
-    accuracy = 0.04 if method == "mw" else 0.003
+    # The prices of multiplicative weights take turns between the two links to the end.
+    accuracy = 0.02 if method == "mw" else 0.003
     assert split.max_utilisation == pytest.approx(0.5, rel=accuracy)
-    assert split.lower_bound == pytest.approx(0.5, rel=accuracy)
+    assert split.lower_bound == pytest.approx(0.5, rel=0.2 if method == "mw" else 0.003)
     assert [path.links for path in split.paths(0, 1)] == [(1,), (0,)]
     assert split.paths(0, 1)[0].share == pytest.approx(2 / 3, rel=accuracy)
 

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmloom_protocols.bio_routing.networks.demands import Traffic
@@ -35,6 +35,7 @@ def demands_on(network, seed):
     return demands
 
 
+@settings(max_examples=40)
 @given(networks(), st.integers(0, 99))
 def test_trees_are_those_of_bellman_and_ford(network, seed):
     prices = np.random.default_rng(seed).choice([0.0, 0.5, 1.0, 2.0, 3.3], network.n_links)
@@ -56,6 +57,7 @@ def test_trees_are_those_of_bellman_and_ford(network, seed):
         assert (next_links[[n for n in range(network.n_nodes) if n not in naive]] == -1).all()
 
 
+@settings(max_examples=40)
 @given(networks(), st.integers(0, 99))
 def test_rounds_are_those_of_plain_loops(network, seed):
     matrix = demands_on(network, seed)
@@ -119,6 +121,7 @@ def test_packed_paths_outlive_many_rounds():
             assert len(set(nodes)) == len(nodes)
 
 
+@settings(max_examples=40)
 @given(networks(), st.integers(0, 99))
 def test_straightened_flows_have_no_cycle_and_deliver(network, seed):
     """Any flow with a way for everybody, cycles thrown in, arrives whole and without a cycle."""
