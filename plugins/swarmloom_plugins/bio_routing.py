@@ -23,12 +23,12 @@ from swarmloom_protocols.bio_routing.choice.estimates import (
     Estimates,
 )
 from swarmloom_protocols.bio_routing.choice.router import Router, log_odds
+from swarmloom_protocols.bio_routing.networks.network import Network
+from swarmloom_protocols.bio_routing.networks.path_parts import Path
+from swarmloom_protocols.bio_routing.networks.paths import constrained
 from swarmloom_protocols.bio_routing.no_route import NoRouteError
-from swarmloom_protocols.bio_routing.routes import Way, add_link, fastest_way
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from swarmloom.swarm import Swarm
 
 __all__ = ["BioRouting", "BioRoutingConfig", "Link"]
@@ -193,9 +193,9 @@ class BioRouting:
             way = self.find(message)
         except NoRouteError:
             return None
-        return Route(way.path, way.latency, way.reliability)
+        return Route(way.nodes, way.latency, way.reliability)
 
-    def find(self, message: Message) -> Way:
+    def find(self, message: Message) -> Path:
         """Find the fastest way that keeps the message's limits.
 
         Without configured links everybody reaches every expert directly. A link then costs what
@@ -207,7 +207,7 @@ class BioRouting:
 
         Returns
         -------
-        Way
+        Path
 
         Raises
         ------
@@ -215,32 +215,36 @@ class BioRouting:
             If no way keeps the limits or a member is unknown.
         """
         with self._lock:
-            graph = self._graph(message)
-        return fastest_way(
-            graph,
+            network = self._network(message)
+        for member in (message.source, message.destination):
+            if member not in network.names:
+                ends = f"from {message.source!r} to {message.destination!r}"
+                raise NoRouteError(f"no route {ends}: {member!r} is no member")
+        return constrained(
+            network,
             message.source,
             message.destination,
             max_latency=message.max_latency,
             min_reliability=message.min_reliability,
         )
 
-    def _graph(self, message: Message) -> nx.DiGraph[str]:
-        import networkx as nx
-
-        graph: nx.DiGraph[str] = nx.DiGraph()
+    def _network(self, message: Message) -> Network:
         links = self._config.links
         if not links and self._experts.find(message.destination) is not None:
             links = (_measured_link(message.source, message.destination),)
-        for link in links:
-            latency, reliability = self._measured(link.target)
-            add_link(
-                graph,
-                link.source,
-                link.target,
-                latency if link.latency is None else link.latency,
-                reliability if link.reliability is None else link.reliability,
-            )
-        return graph
+        names = list(dict.fromkeys(end for link in links for end in (link.source, link.target)))
+        # Nobody needs a link to reach oneself.
+        links = tuple(link for link in links if link.source != link.target)
+        measured = [self._measured(link.target) for link in links]
+        pairs = list(zip(links, measured, strict=True))
+        return Network(
+            [names.index(link.source) for link in links],
+            [names.index(link.target) for link in links],
+            1.0,
+            [known[0] if link.latency is None else link.latency for link, known in pairs],
+            [known[1] if link.reliability is None else link.reliability for link, known in pairs],
+            names,
+        )
 
     def _measured(self, member: str) -> tuple[float, float]:
         """Latency and reliability of an expert; free and sure for one that answers no calls."""
@@ -332,7 +336,7 @@ def _find_route(
     except NoRouteError as error:
         return json.dumps({"route": None, "reason": str(error)})
     return json.dumps(
-        {"route": list(way.path), "latency": way.latency, "reliability": way.reliability}
+        {"route": list(way.nodes), "latency": way.latency, "reliability": way.reliability}
     )
 
 

@@ -63,21 +63,3 @@ class NaiveEstimates:
         if self.latency[expert] is None:
             return mean
         return mean + (self.latency[expert] - mean) * self.discount ** self.latency_age[expert]
-
-
-def fastest_way(links, source, target, max_latency, min_reliability):
-    """Try every simple path; `links` maps (source, target) to (latency, reliability)."""
-    best = None
-    stack = [((source,), 0.0, 1.0)]
-    while stack:
-        path, latency, reliability = stack.pop()
-        if path[-1] == target:
-            key = (latency, -reliability)
-            fits = latency <= max_latency and reliability >= min_reliability and reliability > 0
-            if fits and (best is None or key < best):
-                best = key
-            continue
-        for (start, end), (more, share) in links.items():
-            if start == path[-1] and end not in path:
-                stack.append(((*path, end), latency + more, reliability * share))
-    return None if best is None else (best[0], -best[1])
