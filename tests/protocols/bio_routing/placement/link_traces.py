@@ -1,4 +1,4 @@
-"""Traces of round trips of three kinds: noise, autocorrelation, levels that shift."""
+"""Traces of round trips: noise, autocorrelation, levels that shift, and paths of all kinds."""
 
 import numpy as np
 
@@ -22,6 +22,16 @@ def _shifting(rng, steps, paths, every):
     return 0.3 * np.take_along_axis(levels, since, 0) + 0.1 * rng.standard_normal((steps, paths))
 
 
+def _mixed(rng, steps, paths):
+    """Every third path is noise, every third autocorrelated, every third shifts."""
+    kinds = [
+        0.3 * rng.standard_normal((steps, paths)),
+        0.3 * _correlated(rng, steps, paths, 0.83),
+        _shifting(rng, steps, paths, 100),
+    ]
+    return np.stack([kinds[path % 3][:, path] for path in range(paths)], axis=1)
+
+
 LOGARITHMS = {
     "noise": lambda rng, *shape: 0.3 * rng.standard_normal(shape),
     "AR(1) .5": lambda rng, *shape: 0.3 * _correlated(rng, *shape, 0.5),
@@ -31,6 +41,7 @@ LOGARITHMS = {
     ),
     "shifts, 1 in 100": lambda rng, *shape: _shifting(rng, *shape, 100),
     "shifts, 1 in 30": lambda rng, *shape: _shifting(rng, *shape, 30),
+    "of all three": _mixed,
 }
 
 
