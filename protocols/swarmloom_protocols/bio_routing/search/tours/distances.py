@@ -121,7 +121,9 @@ class Cities:
     def relabelled(self, order: IndexArray) -> Cities:
         """Return the same cities with new numbers: city `order[i]` becomes city i."""
         if self.code == MATRIX:
-            return Cities(self.points, np.ascontiguousarray(self.costs[np.ix_(order, order)]), 4)
+            return Cities(
+                self.points, np.ascontiguousarray(self.costs[np.ix_(order, order)]), MATRIX
+            )
         return Cities(np.ascontiguousarray(self.points[order]), self.costs, self.code)
 
 
