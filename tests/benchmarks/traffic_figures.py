@@ -89,11 +89,16 @@ def draw(panels: list[tuple[str, str, dict[str, Curve]]], path: Path) -> None:
 
     figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.6), layout="constrained")
     for axis, (across, upward, lines) in zip(axes, panels, strict=True):
-        for label, curve in lines.items():
-            style = "--" if label.endswith("worst") else "-"
-            axis.plot(*zip(*curve, strict=True), style, marker="o", markersize=2, label=label)
+        for place, (label, curve) in enumerate(lines.items()):
+            style, colour = "-", f"C{place}"
+            if across.startswith("round since"):
+                style, colour = ("--" if label.endswith("worst") else "-"), f"C{place // 2}"
+            axis.plot(*zip(*curve, strict=True), f"{style}o", color=colour, ms=2, label=label)
         axis.set(xlabel=across, ylabel=upward, yscale="log")
-        axis.set_xscale("log" if across == "nodes" else "linear")
+        if across == "nodes":
+            axis.set_xscale("log")
+            axis.set_xticks(NODES, map(str, NODES), minor=False)
+            axis.set_xticks([], minor=True)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7)
     figure.savefig(path, metadata={"Date": None})
