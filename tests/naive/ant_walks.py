@@ -20,7 +20,7 @@ def tour_ant(points, lists, choice, seed, ant, greediness=0.0):
             for target, weight in zip(lists[here], choice[here], strict=True)
         ]
         if sum(weights) > 0.0:
-            there = int(lists[here][spin(weights, seed, ant, len(tour) - 1, greediness)])
+            there = int(lists[here][spin(weights, seed, ant, len(tour) - 1, n, greediness)])
         else:
             left = [city for city in range(n) if city not in tour]
             there = min(left, key=lambda city: math.dist(points[here], points[city]))
@@ -30,12 +30,12 @@ def tour_ant(points, lists, choice, seed, ant, greediness=0.0):
     return tour, cost + math.dist(points[here], points[tour[0]])
 
 
-def spin(weights, seed, ant, step, greediness):
-    if philox32.uniform(seed, ant, step, 1) < greediness:
+def spin(weights, seed, ant, step, n, greediness=0.0):
+    if greediness > 0.0 and philox32.uniform(seed, ant, 2 * n + step) < greediness:
         return int(np.argmax(np.array(weights, np.float32)))
-    threshold = float(philox32.uniform(seed, ant, step)) * sum(weights)
-    sums = np.cumsum(weights)
-    return int(np.argmax(sums > threshold)) if (sums > threshold).any() else len(weights) - 1
+    sums = np.cumsum(np.array(weights, np.float32), dtype=np.float32).astype(float)
+    number = philox32.uniform(seed, ant, step // 2, step % 2)
+    return int(np.argmax(sums > float(number) * sums[-1]))
 
 
 def path_ant(links, choice, origin, sink, seed, ant):
@@ -50,7 +50,7 @@ def path_ant(links, choice, origin, sink, seed, ant):
         ]
         if not sum(weights) > 0.0:
             return path, math.inf
-        rank = spin(weights, seed, ant, len(path) - 1, 0.0)
+        rank = spin(weights, seed, ant, len(path) - 1, len(links))
         cost += links[here][rank][1]
         path.append(targets[rank])
     return path, cost
@@ -68,7 +68,7 @@ def assignment_ant(costs, loads, capacities, penalty, choice, seed, ant):
         fits = [loads[task, agent] <= room[agent] for agent in range(agents)]
         weights = [float(choice[task, agent]) * fits[agent] for agent in range(agents)]
         if any(fits):
-            agent = spin(weights, seed, ant, step, 0.0)
+            agent = spin(weights, seed, ant, step, tasks)
         else:
             over = [loads[task, agent] - max(room[agent], 0.0) for agent in range(agents)]
             agent = int(np.argmin(over))

@@ -39,16 +39,13 @@ def renew(
     """Write the trail of every option after an iteration, and what it weighs."""
     entry = cuda.grid(1)
     if entry < trails.size:
-        trails[entry] = renewed_trail(
-            before[entry],
-            sources[entry],
-            targets[entry],
-            following,
-            amounts,
-            kept,
-            everywhere,
-            both_ways,
-            low,
-            high,
-        )
-        choice[entry] = strength(trails[entry], alpha, desirability[entry])
+        node, target = sources[entry], targets[entry]
+        deposit = 0.0
+        for solution in range(amounts.size):
+            if following[solution, node] == target or (
+                both_ways and following[solution, target] == node
+            ):
+                deposit += amounts[solution]
+        trail = renewed_trail(before[entry], deposit, kept, everywhere, low, high)
+        trails[entry] = trail
+        choice[entry] = strength(trail, alpha, desirability[entry])

@@ -6,6 +6,7 @@ options: no two threads meet, and the sums come in the same order on any device.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ IndexArray = NDArray[np.int32]
 
 # No option may become impossible by a small trail: above float32's least normal number.
 LEAST_STRENGTH = 1e-37
+LEAST_TRAIL = 1e-300
 
 
 class Renewal(NamedTuple):
@@ -50,25 +52,9 @@ class Renewal(NamedTuple):
 
 @kernel
 def renewed_trail(
-    trail: float,
-    node: int,
-    target: int,
-    following: IndexArray,
-    amounts: FloatArray,
-    kept: float,
-    everywhere: bool,
-    both_ways: bool,
-    low: float,
-    high: float,
+    trail: float, deposit: float, kept: float, everywhere: bool, low: float, high: float
 ) -> float:
-    """Return one trail after evaporation and deposits, within its bounds."""
-    deposit = 0.0
-    for solution in range(amounts.size):
-        taken = following[solution, node] == target
-        if both_ways and not taken:
-            taken = following[solution, target] == node
-        if taken:
-            deposit += amounts[solution]
+    """Return one trail after evaporation and its deposits, within its bounds."""
     if everywhere or deposit > 0.0:
         trail = trail * kept + deposit
     return min(max(trail, low), high)
@@ -77,7 +63,8 @@ def renewed_trail(
 @kernel
 def strength(trail: float, alpha: float, desirability: Any) -> Any:
     """Return what an option weighs, trail^α times its desirability, as a float32 above 0."""
-    powered = trail if alpha == 1.0 else trail**alpha
+    # By logarithms: a GPU's own power is a function that is called, not inlined.
+    powered = trail if alpha == 1.0 else math.exp(alpha * math.log(max(trail, LEAST_TRAIL)))
     return np.float32(max(powered * np.float64(desirability), LEAST_STRENGTH))
 
 
@@ -95,21 +82,37 @@ def renew_band(
     choice: NDArray[np.float32],
 ) -> None:
     """Renew the entries `start` to `stop`."""
-    kept, everywhere, both_ways, low, high, alpha = rule
-    for entry in range(start, stop):
-        trails[entry] = renewed_trail(
-            trails[entry],
-            sources[entry],
-            targets[entry],
-            following,
-            amounts,
-            kept,
-            everywhere,
-            both_ways,
-            low,
-            high,
+    deposits = np.zeros(stop - start)
+    for solution in range(amounts.size):
+        gather(
+            sources[start:stop],
+            targets[start:stop],
+            following[solution],
+            amounts[solution],
+            rule.both_ways,
+            deposits,
         )
-        choice[entry] = strength(trails[entry], alpha, desirability[entry])
+    kept, everywhere, low, high, alpha = rule.kept, rule.everywhere, rule.low, rule.high, rule.alpha
+    for entry in range(start, stop):
+        trail = renewed_trail(trails[entry], deposits[entry - start], kept, everywhere, low, high)
+        trails[entry] = trail
+        choice[entry] = strength(trail, alpha, desirability[entry])
+
+
+@kernel
+def gather(
+    sources: IndexArray,
+    targets: IndexArray,
+    row: IndexArray,
+    amount: float,
+    both_ways: bool,
+    deposits: FloatArray,
+) -> None:
+    """Add what one solution leaves on each option."""
+    for entry in range(deposits.size):
+        node, target = sources[entry], targets[entry]
+        if row[node] == target or (both_ways and row[target] == node):
+            deposits[entry] += amount
 
 
 def renew(

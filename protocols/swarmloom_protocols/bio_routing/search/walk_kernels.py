@@ -177,9 +177,10 @@ def pick(
     """
     threshold = number * total
     rank = 0
-    reached = np.float64(weights[0])
-    # The sum is the one that made the total, and the number is below 1: the last ends the loop.
-    while reached <= threshold and rank + 1 < count:
+    reached = weights[0]
+    # The sum is the one that made the total, in float32 too, and the number is below 1: whatever
+    # ends the loop weighs something.
+    while np.float64(reached) <= threshold and rank + 1 < count:
         rank += 1
         reached += weights[rank]
     return rank, 1
@@ -277,7 +278,13 @@ def walk(
     node = reset(graph, seed, ant, following, scratch)
     cost = 0.0
     asked = 0
+    number = later = np.float32(0.0)
     for step in range(n):
+        # A block of random bits serves two steps.
+        if step % 2 == 0:
+            number, later = uniform_pair32(seed, ant, step // 2)
+        else:
+            number = later
         sequence[step] = node
         if node == sink:
             return cost, step + 1, asked
@@ -290,11 +297,10 @@ def walk(
         if rules & (CAPACITY | OWN):
             total = forbid(graph, node, following, data, scratch)
         if total > 0.0:
-            number, other = uniform_pair32(seed, ant, step)
-            if other < greediness:
+            if greediness > 0.0 and uniform32(seed, ant, 2 * n + step) < greediness:
                 rank, queries = heaviest(weights, count), 1
             else:
-                rank, queries = pick(weights, option_costs, first, count, total, number)
+                rank, queries = pick(weights, option_costs, first, count, total, float(number))
             entry, asked = first + rank, asked + queries
             target = targets[entry]
             cost += option_costs[entry]
@@ -335,7 +341,7 @@ def reset(graph: Graph, seed: int, ant: int, following: IndexArray, scratch: Scr
         return int(scratch.left[0])
     begin = graph.origin
     if begin < 0:
-        # Counters up to n are those of the steps and of the shuffle.
+        # Counters below n are those of the steps, the next ones of the shuffle and of greed.
         begin = int(uniform32(seed, ant, n) * np.float64(n))
     scratch.free[begin] = 0
     return begin
@@ -371,27 +377,27 @@ def weigh(
     weights: NDArray[np.float32],
 ) -> float:
     """Write what a node's options weigh, 0 where the target is taken, and return the sum."""
-    total = 0.0
+    total = np.float32(0.0)
     # Without branches: which targets are open cannot be predicted.
     for rank in range(count):
         weight = choice[first + rank] * free[targets[first + rank]]
         weights[rank] = weight
         total += weight
-    return total
+    return float(total)
 
 
 @kernel
 def forbid(graph: Graph, node: int, following: IndexArray, data: Any, scratch: Scratch) -> float:
     """Set the weights of options to 0 that lack capacity or break a user's rule; return the sum."""
     first = graph.starts[node]
-    total = 0.0
+    total = np.float32(0.0)
     for rank in range(graph.starts[node + 1] - first):
         target = graph.targets[first + rank]
         full = graph.rules & CAPACITY and graph.loads[first + rank] > scratch.room[target]
         if full or not feasible(node, target, following, scratch.room, data):
             scratch.weights[rank] = 0.0
         total += scratch.weights[rank]
-    return total
+    return float(total)
 
 
 @kernel
