@@ -207,7 +207,7 @@ def _serve(hall: Hall, task: int, epsilon: float, outside: float, tail: int) -> 
     """Let a task bid for all that it lacks; return how many tasks were lined up at `tail` on."""
     missing, lined_up, room = hall.wanted[task], 0, len(hall.waiting)
     _rank(hall, task, missing + 1)
-    nets, best = hall.nets.copy(), hall.best.copy()
+    nets, best = hall.nets, hall.best
     margin = max(nets[missing], outside)
     hall.wanted[task] = 0
     for place in range(missing):
