@@ -104,6 +104,31 @@ def test_load_beyond_the_slots_repels():
     assert loaded[0, 0] < loaded[0, 1]
 
 
+def test_other_dispatchers_make_own_calls_weigh_more():
+    crew = make_experts(2, capacity=8)
+    seen = {}
+    for dispatchers in (1, 2, 6):
+        protocol = make_protocol(crew, slots=1, dispatchers=dispatchers)
+        seen[dispatchers] = navigate(protocol, round_of("a", experts=crew, in_flight=[2, 0]))
+    np.testing.assert_array_equal(seen[1], seen[2])
+    assert seen[6][0, 0] < seen[1][0, 0]
+    protocol = make_protocol(crew, slots=1, dispatchers=6)
+    six = navigate(protocol, round_of("a", experts=crew, in_flight=[6, 0]))
+    one = navigate(make_protocol(crew, slots=1), round_of("a", experts=crew, in_flight=[18, 0]))
+    np.testing.assert_allclose(six, one)
+
+
+def test_dear_experts_are_less_attractive_where_cost_counts():
+    crew = (Expert("dear", price=3.0), Expert("cheap", price=1.0))
+    plain = navigate(make_protocol(crew), round_of("a", experts=crew))
+    assert plain[0, 0] == plain[0, 1]
+    weighed = navigate(make_protocol(crew, cost_weight=0.2), round_of("a", experts=crew))
+    # At 1.5 and 0.5 times the mean price: 0.1 below and above a rate of 1/2.
+    np.testing.assert_allclose(weighed, [[np.log(0.4 / 0.6), np.log(0.6 / 0.4)]], rtol=1e-5)
+    free = (Expert("a", price=0.0), Expert("b", price=0.0))
+    assert not navigate(make_protocol(free, cost_weight=0.2), round_of("a", experts=free)).any()
+
+
 def test_slots_are_at_most_the_capacity():
     crew = (Expert("narrow", capacity=1), Expert("wide", capacity=9))
     protocol = make_protocol(crew, slots=4)
@@ -178,6 +203,11 @@ def test_memory_plan_is_what_is_reserved():
     "wrong",
     [
         {"load_weight": -1},
+        {"cost_weight": -1},
+        {"dispatchers": 0},
+        {"max_latency": 0},
+        {"min_reliability": 1.5},
+        {"strict": "perhaps"},
         {"slots": 0},
         {"discount": 0},
         {"links": [{"source": "a", "target": "b", "reliability": 2}]},
@@ -254,7 +284,13 @@ def test_registration(tools):
     registered = []
     swarmloom_register_protocols(registered.append)
     assert registered == [BioRouting]
-    assert sorted(tools) == ["find_route", "show_trails"]
+    assert sorted(tools) == [
+        "fail_expert",
+        "find_route",
+        "restore_expert",
+        "set_constraint",
+        "show_trails",
+    ]
 
 
 def test_tools_show_trails_and_find_routes(tools):

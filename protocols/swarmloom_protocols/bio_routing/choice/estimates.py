@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swarmloom.errors import InputError
+from swarmloom_protocols.bio_routing.choice.pheromone import WELL_FROM
 from swarmloom_protocols.checks import between, positive, row, rows
 
 __all__ = ["BYTES_PER_CELL", "BYTES_PER_EXPERT", "Estimates"]
@@ -222,9 +223,10 @@ class Estimates:
     def believable_reliability(
         self, topics: Sequence[int] | IntArray, experts: Sequence[int] | IntArray
     ) -> Float64Array:
-        """Give the optimistic end of reliability times health: two standard deviations above.
+        """Give the optimistic end of reliability, two standard deviations above it, times health.
 
         Whoever is not known well is believed to be good; so is, in time, whoever is not asked.
+        Health counts from where it no longer scatters by itself: min(1, h / 0.8).
 
         Parameters
         ----------
@@ -241,7 +243,8 @@ class Estimates:
         kept = self.discount ** (self._now - self._cell_time[cells])
         count = self._judged[cells] * kept + self._prior
         best = rate + _DEVIATIONS * np.sqrt(rate * (1.0 - rate) / count)
-        believable: Float64Array = self.health(experts) * np.minimum(1.0, best)
+        well = np.minimum(1.0, self.health(experts) / WELL_FROM)
+        believable: Float64Array = well * np.minimum(1.0, best)
         return believable
 
     def measured_latency(self, experts: Sequence[int] | IntArray) -> Float64Array:

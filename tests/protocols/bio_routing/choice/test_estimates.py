@@ -272,9 +272,19 @@ def test_believable_is_two_deviations_above_the_mean_and_comes_back_with_time():
 
 def test_believable_is_times_health():
     estimates = Estimates()
-    estimates.failed(0)
-    assert estimates.health([0])[0] == pytest.approx(0.9)
-    assert estimates.believable_reliability([0], [0])[0, 0] == pytest.approx(0.9)
+    for _ in range(4):
+        estimates.failed(0)
+    health = estimates.health([0])[0]
+    assert health == pytest.approx(0.9**4, rel=0.01)
+    # Of four calls none was answered: 2 of 6 observations, times 1/2, and two deviations.
+    best = 1 / 6 + 2.0 * math.sqrt(1 / 6 * 5 / 6 / 2.0)
+    found = estimates.believable_reliability([0], [0])[0, 0]
+    assert found == pytest.approx(best * health / 0.8, rel=0.01)
+    scattering = Estimates()
+    scattering.answered(0, 0, 1.0, 0.0)
+    assert scattering.health([0])[0] == pytest.approx(0.9)
+    best = 1 / 3 + 2.0 * math.sqrt(1 / 3 * 2 / 3 / 3.0)
+    assert scattering.believable_reliability([0], [0])[0, 0] == pytest.approx(best)
 
 
 def test_measured_latency_fades_to_nothing():
