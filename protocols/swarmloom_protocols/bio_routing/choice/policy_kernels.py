@@ -65,11 +65,11 @@ def _waits(pheromone: Pheromone, load: Vector, waits: Vector) -> None:
     latency, freshness = pheromone.latency, pheromone.freshness
     scale = clock[SCALE]
     mean = mean_of(clock, LATENCY_SUM, LATENCIES)
-    per_mean = 1.0 / mean if mean > 0.0 else 0.0
-    scale = scale if mean > 0.0 else 0.0
+    # Where no latency is known, or all are 0, all count alike.
+    scale, mean = (scale, mean) if mean > 0.0 else (0.0, 1.0)
     for expert in range(waits.size):
         # An estimate that nobody renews returns to the mean of all.
-        relative = 1.0 + (latency[expert] * per_mean - 1.0) * freshness[expert] * scale
+        relative = 1.0 + (latency[expert] / mean - 1.0) * freshness[expert] * scale
         waits[expert] = max(0.0, load[expert] + 1.0 - slots[expert]) / slots[expert] * relative
 
 
@@ -78,10 +78,10 @@ def _prices(pheromone: Pheromone, weights: Weights, waits: Vector) -> None:
     """Turn waits into what is taken off the success rate: λ · wait, and the cost."""
     cost, priced = pheromone.cost, pheromone.priced
     mean = mean_of(pheromone.clock, COST_SUM, COSTS)
-    per_mean = weights.cost_weight / mean if mean > 0.0 else 0.0
+    weight, mean = (weights.cost_weight, mean) if mean > 0.0 else (0.0, 1.0)
     for expert in range(waits.size):
         # An expert whose cost is not known counts for the mean.
-        spent = (cost[expert] - mean) * priced[expert] * per_mean
+        spent = (cost[expert] - mean) / mean * priced[expert] * weight
         waits[expert] = weights.load_weight * waits[expert] + spent
 
 
@@ -232,26 +232,29 @@ def scores_of(
         _trail(pheromone, topic, prices, scores)
 
 
+# No score is NaN, and the order in which maxima are taken is all the same: vector instructions.
+@kernel(fastmath=frozenset({"nnan", "nsz", "reassoc"}))
+def _largest(scores: Vector, allowed: Mask) -> float:
+    largest = -math.inf
+    for expert in range(scores.size):
+        score = scores[expert] if allowed[expert] else -math.inf
+        largest = score if score > largest else largest
+    return largest
+
+
 @kernel
 def _best(scores: Vector, allowed: Mask, chance: float) -> int:
     """Return an allowed place of the largest score, ties by `chance` in [0, 1); -1 for none."""
-    best, ties, found = -math.inf, 0, -1
+    largest, ties = _largest(scores, allowed), 0
     for expert in range(scores.size):
-        if not allowed[expert] or scores[expert] < best:
-            continue
-        if scores[expert] > best or found < 0:
-            best, ties, found = scores[expert], 0, expert
-        ties += 1
-    if ties < 2:
-        return found
+        ties += allowed[expert] and scores[expert] == largest
     wanted = int(chance * ties)
-    for expert in range(found, scores.size):
-        if allowed[expert] and scores[expert] == best:
-            found = expert
+    for expert in range(scores.size):
+        if scores[expert] == largest and allowed[expert]:
+            if wanted == 0:
+                return expert
             wanted -= 1
-            if wanted < 0:
-                break
-    return found
+    return -1
 
 
 @kernel
