@@ -26,11 +26,11 @@ SUM = np.uint64(0x0101010101010101)
 
 
 @kernel
-def _bits_set(word: np.uint64) -> np.int64:
+def _bits_set(word: np.uint64) -> int:
     word = word - ((word >> np.uint64(1)) & PAIRS)
     word = (word & FOURS) + ((word >> np.uint64(2)) & FOURS)
     word = (word + (word >> np.uint64(4))) & BYTES
-    return np.int64((word * SUM) >> np.uint64(56))
+    return int(np.int64((word * SUM) >> np.uint64(56)))
 
 
 @kernel
