@@ -25,7 +25,6 @@ from swarmloom_protocols.bio_routing.batches.sinkhorn import sinkhorn
 from swarmloom_protocols.checks import between, positive, whole
 from swarmloom_protocols.consensus.allocation.arguments import matrix_of, units_of
 from swarmloom_protocols.consensus.allocation.auction import auction
-from swarmloom_protocols.consensus.allocation.auction_kernels import survey
 
 __all__ = ["BatchRouting", "Method", "route_batch"]
 
@@ -198,12 +197,23 @@ def _checked(
     tasks, experts = matrix.shape
     whole("k", k, 1, max(experts, 1))
     places = _places(capacities, capacity_factor, k * tasks, experts)
-    low, high, finite, _, bad = survey(matrix)
-    if bad:
-        raise InputError("scores: NaN or +inf; allowed: finite, or −inf where not allowed")
-    if finite and not np.isfinite(4.0 * (k * tasks + 2.0) * max(abs(low), abs(high), high - low)):
+    low, high, full = _range(matrix)
+    if low <= high and not np.isfinite(
+        4.0 * (k * tasks + 2.0) * max(abs(low), abs(high), high - low)
+    ):
         raise InputError(f"scores from {low:g} to {high:g}: too large, their sum must be finite")
-    return _Batch(matrix, np.minimum(places, tasks), k, low, high, finite == matrix.size)
+    return _Batch(matrix, np.minimum(places, tasks), k, low, high, full)
+
+
+def _range(scores: FloatArray) -> tuple[float, float, bool]:
+    """Return the lowest and highest finite score, and whether all are."""
+    # NumPy's two passes are five times faster than a look at each score in turn.
+    low, high = float(scores.min(initial=np.inf)), float(scores.max(initial=-np.inf))
+    if np.isnan(high) or (scores.size and high == np.inf):
+        raise InputError("scores: NaN or +inf; allowed: finite, or −inf where not allowed")
+    if low == -np.inf:
+        return float(scores[scores > -np.inf].min(initial=np.inf)), high, False
+    return low, high, True
 
 
 def _places(

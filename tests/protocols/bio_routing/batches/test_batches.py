@@ -201,6 +201,8 @@ def test_huge_and_tiny_scores(scale):
         ([1.0, 2.0], [1], {}, "must be a matrix"),
         ([[1.0, np.nan]], [1, 1], {}, "NaN or"),
         ([[1.0, np.inf]], [1, 1], {}, "NaN or"),
+        ([[-np.inf, np.inf]], [1, 1], {}, "NaN or"),
+        ([[-np.inf, np.nan]], [1, 1], {}, "NaN or"),
         ([[1e308, -1e308]], [1, 1], {}, "too large"),
         ([[1.0, 2.0]], [1, -1], {}, "capacities: -1"),
         ([[1.0, 2.0]], [1, 0.5], {}, "capacities: 0.5"),
