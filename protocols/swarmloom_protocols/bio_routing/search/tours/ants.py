@@ -106,7 +106,7 @@ def branching(trail: FloatArray) -> float:
             low, high = min(low, trail[city, k]), max(high, trail[city, k])
         for k in range(width):
             count += trail[city, k] >= low + LAMBDA * (high - low)
-    return count / n
+    return float(count / n)
 
 
 @kernel
@@ -290,4 +290,4 @@ def march(
 def _is_new(guide: IndexArray, place: IndexArray, a: int, b: int) -> bool:
     """Tell whether the edge a-b is none of the tour `guide`."""
     apart = abs(place[a] - place[b])
-    return apart != 1 and apart != guide.size - 1
+    return bool(apart != 1 and apart != guide.size - 1)

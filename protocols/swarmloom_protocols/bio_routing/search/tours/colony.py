@@ -16,7 +16,9 @@ from swarmloom_protocols.bio_routing.search.tours.three_opt import Roads
 
 __all__ = ["TourColony"]
 
-ANTS = 10
+# In an iteration: one for so many cities, within bounds.
+CITIES_PER_ANT = 40
+FEWEST_ANTS, MOST_ANTS = 10, 25
 RHO = 0.4
 # The schedule of the source is run through this many times as quickly.
 HASTE = 2
@@ -49,7 +51,7 @@ class TourColony:
     seed : int
         In [0, 2³²).
     ants : int, optional
-        In an iteration.
+        In an iteration; by default 10 to 25, more in large instances.
     rho : float, optional
         Share of each trail that evaporates in an iteration.
     smoothing : float, optional
@@ -78,7 +80,7 @@ class TourColony:
         length: float,
         seed: int,
         *,
-        ants: int = ANTS,
+        ants: int | None = None,
         rho: float = RHO,
         smoothing: float | None = None,
     ) -> None:
@@ -86,8 +88,9 @@ class TourColony:
         self._near = closeness(wide.gaps)
         self._sums: FloatArray = np.empty_like(self._near)
         self._laid = np.empty_like(guide)
-        self._seed, self._ants, self._rho = seed, ants, rho
         n = len(guide)
+        self._ants = ants or min(max(n // CITIES_PER_ANT, FEWEST_ANTS), MOST_ANTS)
+        self._seed, self._rho = seed, rho
         self._smoothing = min(MOST_SMOOTHED, SMOOTHED / n) if smoothing is None else smoothing
         self._least = 1.0 / (2.0 * n)
         self._age = self._improved = 0

@@ -40,17 +40,17 @@ def distance(points: FloatArray, costs: FloatArray, code: int, a: int, b: int) -
         The cities.
     """
     if code == MATRIX:
-        return costs[a, b]
+        return float(costs[a, b])
     x = points[a, 0] - points[b, 0]
     y = points[a, 1] - points[b, 1]
     if code == ATT:
         exact = np.sqrt((x * x + y * y) / 10.0)
         near = np.floor(exact + 0.5)
-        return near + 1.0 if near < exact else near
+        return float(near + 1.0 if near < exact else near)
     exact = np.sqrt(x * x + y * y)
     if code == NEAREST:
-        return np.floor(exact + 0.5)
-    return np.ceil(exact) if code == UP else exact
+        return float(np.floor(exact + 0.5))
+    return float(np.ceil(exact) if code == UP else exact)
 
 
 @kernel

@@ -95,9 +95,12 @@ class Tour:
 class _Search(Protocol):
     """One search in progress, over cities numbered along the greedy tour."""
 
-    order: IndexArray
     length: float
     iterations: int
+
+    @property
+    def order(self) -> IndexArray:
+        """The best tour."""
 
     def step(self) -> None:
         """Go on for some milliseconds."""
@@ -115,7 +118,8 @@ class _Kicks:
 
     @property
     def order(self) -> IndexArray:
-        return self._state[ORDER].copy()
+        order: IndexArray = self._state[ORDER].copy()
+        return order
 
     def step(self) -> None:
         self.length = kick_and_repair(
