@@ -200,7 +200,7 @@ class Colony:
         def teach(first: int, last: int) -> None:
             learn(first, last, order, of_target, starts, nodes, costs, MEMORY, WINDOW, models)
 
-        map_bands(teach, net.n_nodes, 8 * max(1, len(links) // net.n_nodes))
+        map_bands(teach, net.n_nodes, 8 * max(1, len(links) // max(1, net.n_nodes)))
         trips = _trips(net, models, nodes, ends, costs)
         amounts = trip_amounts(kind, trips)
         trails, kept = self.trails.copy(), 1.0 - kind.evaporation
