@@ -40,7 +40,6 @@ from swarmloom_protocols.bio_routing.networks.path_parts import (
 from swarmloom_protocols.bio_routing.networks.point_kernels import (
     meet_in_the_middle,
     towards,
-    widest_towards,
 )
 from swarmloom_protocols.bio_routing.no_route import NoRouteError
 from swarmloom_protocols.checks import between, whole
@@ -144,7 +143,7 @@ def shortest(
         There is no such node, or a cost is negative or NaN; the message names the link.
     """
     first, last, prices = ends_and_prices(network, source, target, costs)
-    links = meet_in_the_middle(first, last, prices, links_of(network))
+    links = meet_in_the_middle(first, last, prices, False, links_of(network))
     if first != last and not len(links):
         raise cut_off(network, first, last)
     return path_along(network, first, links, prices)
@@ -276,13 +275,15 @@ def widest(
         As in `shortest`.
     """
     first, last, prices = ends_and_prices(network, source, target, costs)
-    allowed = np.where(prices < math.inf, network.capacities, 0.0)
-    width = widest_towards(first, last, allowed, links_of(network))
-    if width == 0.0:
+    links = links_of(network)
+    narrowness = np.where(prices < math.inf, -network.capacities, math.inf)
+    path = meet_in_the_middle(first, last, narrowness, True, links)
+    if first != last and not len(path):
         raise cut_off(network, first, last)
+    width = network.capacities[path].min(initial=math.inf)
     wide = np.where(network.capacities >= width, prices, math.inf)
-    links = meet_in_the_middle(first, last, wide, links_of(network))
-    return path_along(network, first, links, prices)
+    path = meet_in_the_middle(first, last, wide, False, links)
+    return path_along(network, first, path, prices)
 
 
 def constrained(
@@ -438,22 +439,22 @@ def _unmet(
     network: Network, source: int, target: int, prices: FloatArray, limits: Limits
 ) -> NoRouteError:
     """Say which limit no path keeps, and what the best path for it would have."""
-    usable = np.where(network.reliabilities > 0.0, prices, math.inf)
+    usable = (network.reliabilities > 0.0) & (prices < math.inf)
     links = links_of(network)
-    ways = meet_in_the_middle(source, target, usable, links)
-    if source != target and not len(ways):
+    fastest, surest = (
+        meet_in_the_middle(source, target, np.where(usable, column, math.inf), False, links)
+        for column in (network.delays, losses(network))
+    )
+    if source != target and not len(fastest):
         return cut_off(network, source, target)
-    delays = np.where(usable < math.inf, network.delays, math.inf)
-    fastest = path_along(network, source, meet_in_the_middle(source, target, delays, links), prices)
-    lost = np.where(usable < math.inf, losses(network), math.inf)
-    surest = path_along(network, source, meet_in_the_middle(source, target, lost, links), prices)
+    latency = path_along(network, source, fastest, prices).latency
+    reliability = path_along(network, source, surest, prices).reliability
     which = []
-    if fastest.latency > limits.latency:
-        which.append(f"latency ≤ {limits.latency:g} (the fastest has {fastest.latency:g})")
-    if surest.reliability < limits.reliability:
-        which.append(
-            f"reliability ≥ {limits.reliability:g} (the most reliable has {surest.reliability:g})"
-        )
+    if latency > limits.latency:
+        which.append(f"latency ≤ {limits.latency:g} (the fastest has {latency:g})")
+    if reliability < limits.reliability:
+        best = f"the most reliable has {reliability:g}"
+        which.append(f"reliability ≥ {limits.reliability:g} ({best})")
     if not which:
         which = [f"latency ≤ {limits.latency:g}", f"reliability ≥ {limits.reliability:g} at once"]
     return NoRouteError(f"{no_route(network, source, target)} with {' and '.join(which)}")

@@ -1,4 +1,4 @@
-"""From one node to another, compiled: the shortest path, from both ends at once, and the widest."""
+"""From one node to another, compiled: shortest and widest paths, searched from both ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from swarmloom.jit import kernel
 from swarmloom_protocols.bio_routing.networks.heap_kernels import Heap, heap_for, pop, push
 
-__all__ = ["Links", "measures", "meet_in_the_middle", "towards", "widest_towards"]
+__all__ = ["Links", "measures", "meet_in_the_middle", "towards"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -39,12 +39,18 @@ class Side(NamedTuple):
 
 
 @kernel
-def _side(root: int, starts: IntArray, links: IntArray, ends: IntArray) -> Side:
+def _together(one: float, other: float, bottleneck: bool) -> float:
+    """Return what two parts of a path cost: the sum, or the dearer one."""
+    return max(one, other) if bottleneck else one + other
+
+
+@kernel
+def _side(root: int, starts: IntArray, links: IntArray, ends: IntArray, bottleneck: bool) -> Side:
     n_nodes = len(starts) - 1
     heap = heap_for(len(links) + 1)
     costs, via = np.full(n_nodes, np.inf), np.full(n_nodes, -1)
-    costs[root] = 0.0
-    push(heap, 0, 0.0, 0.0, root)
+    costs[root] = -np.inf if bottleneck else 0.0
+    push(heap, 0, costs[root], 0.0, root)
     return Side(starts, links, ends, costs, via, heap)
 
 
@@ -55,10 +61,11 @@ def _advance(
     other: Side,
     other_least: float,
     prices: FloatArray,
+    bottleneck: bool,
     best: float,
     met: int,
 ) -> tuple[int, float, int]:
-    """Settle the first node of one search; return its size, the best sum and where they meet."""
+    """Settle the first node of one search; return its size, the best cost and where they meet."""
     cost, node = side.heap.keys[0], side.heap.items[0]
     size = pop(side.heap, size)
     # A node is in the heap once for each time that it became cheaper.
@@ -66,13 +73,14 @@ def _advance(
         return size, best, met
     for slot in range(side.starts[node], side.starts[node + 1]):
         link = side.links[slot]
-        end, through = side.ends[link], cost + prices[link]
+        end, through = side.ends[link], _together(cost, prices[link], bottleneck)
         if through < side.costs[end]:
             side.costs[end], side.via[end] = through, link
-            if through + other.costs[end] < best:
-                best, met = through + other.costs[end], end
+            whole = _together(through, other.costs[end], bottleneck)
+            if whole < best:
+                best, met = whole, end
             # What the other search has not settled yet is at least as far as its first node.
-            if through + other_least < best:
+            if _together(through, other_least, bottleneck) < best:
                 size = push(side.heap, size, through, 0.0, end)
     return size, best, met
 
@@ -100,7 +108,9 @@ def _joined(forth: Side, back: Side, met: int) -> IntArray:
 
 
 @kernel
-def meet_in_the_middle(source: int, target: int, prices: FloatArray, links: Links) -> IntArray:
+def meet_in_the_middle(
+    source: int, target: int, prices: FloatArray, bottleneck: bool, links: Links
+) -> IntArray:
     """Find a cheapest path by two searches of Dijkstra's that meet (I. Pohl 1971).
 
     Parameters
@@ -108,7 +118,9 @@ def meet_in_the_middle(source: int, target: int, prices: FloatArray, links: Link
     source, target : int
         Two nodes.
     prices : ndarray of float64, shape (m,)
-        Of the links, ≥ 0; inf for those not to be used.
+        Of the links, inf for those not to be used; ≥ 0 where they add up.
+    bottleneck : bool
+        Whether a path costs as much as its dearest link, not the sum.
     links : Links
 
     Returns
@@ -116,19 +128,21 @@ def meet_in_the_middle(source: int, target: int, prices: FloatArray, links: Link
     ndarray of int64
         Links of the path in order; empty where there is none, or the nodes are one.
     """
-    forth = _side(source, links.out_starts, links.out_links, links.targets)
-    back = _side(target, links.in_starts, links.in_links, links.sources)
+    forth = _side(source, links.out_starts, links.out_links, links.targets, bottleneck)
+    back = _side(target, links.in_starts, links.in_links, links.sources, bottleneck)
     size, size_back = 1, 1
     best, met = np.inf, -1
     while source != target and size > 0 and size_back > 0:
         least, least_back = forth.heap.keys[0], back.heap.keys[0]
-        if least + least_back >= best:
+        if _together(least, least_back, bottleneck) >= best:
             break
         # The smaller heap goes on: on graphs with hubs that is the search that has met none yet.
         if size <= size_back:
-            size, best, met = _advance(forth, size, back, least_back, prices, best, met)
+            size, best, met = _advance(forth, size, back, least_back, prices, bottleneck, best, met)
         else:
-            size_back, best, met = _advance(back, size_back, forth, least, prices, best, met)
+            size_back, best, met = _advance(
+                back, size_back, forth, least, prices, bottleneck, best, met
+            )
     if met < 0:
         return np.empty(0, dtype=np.int64)
     return _joined(forth, back, met)
@@ -172,43 +186,6 @@ def towards(
                 costs[source] = through
                 size = push(heap, size, through, 0.0, source)
     return costs
-
-
-@kernel
-def widest_towards(source: int, target: int, widths: FloatArray, links: Links) -> float:
-    """Find how wide a path can be at its narrowest link: Dijkstra's search with min for +.
-
-    Parameters
-    ----------
-    source, target : int
-        Two nodes.
-    widths : ndarray of float64, shape (m,)
-        Of the links, > 0; what is not above 0 is not used.
-    links : Links
-
-    Returns
-    -------
-    float
-        0 where there is no path.
-    """
-    reached = np.zeros(len(links.in_starts) - 1)
-    reached[target] = np.inf
-    heap = heap_for(len(links.in_links) + 1)
-    size = push(heap, 0, -np.inf, 0.0, target)
-    while size > 0:
-        width, node = float(-heap.keys[0]), heap.items[0]
-        size = pop(heap, size)
-        if node == source:
-            return width
-        if width < reached[node]:
-            continue
-        for slot in range(links.in_starts[node], links.in_starts[node + 1]):
-            link = links.in_links[slot]
-            before, through = links.sources[link], min(width, widths[link])
-            if through > reached[before]:
-                reached[before] = through
-                size = push(heap, size, -through, 0.0, before)
-    return 0.0
 
 
 @kernel
