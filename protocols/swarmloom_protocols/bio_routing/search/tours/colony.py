@@ -16,9 +16,7 @@ from swarmloom_protocols.bio_routing.search.tours.three_opt import Roads
 
 __all__ = ["TourColony"]
 
-# In an iteration: one for so many cities, within bounds.
-CITIES_PER_ANT = 40
-FEWEST_ANTS, MOST_ANTS = 10, 25
+ANTS = 25
 RHO = 0.4
 # The schedule of the source is run through this many times as quickly.
 HASTE = 2
@@ -29,8 +27,8 @@ PATIENCE = 30
 STAGNANT = 2.1
 # Smoothing in instances of n cities: this over n, so that an ant leaves the guide at as many cities
 # of a large instance as of a small one.
-SMOOTHED = 32.0
-MOST_SMOOTHED = 0.1
+SMOOTHED = 96.0
+MOST_SMOOTHED = 0.3
 
 
 class TourColony:
@@ -51,12 +49,12 @@ class TourColony:
     seed : int
         In [0, 2³²).
     ants : int, optional
-        In an iteration; by default 10 to 25, more in large instances.
+        In an iteration.
     rho : float, optional
         Share of each trail that evaporates in an iteration.
     smoothing : float, optional
-        Share of the way to the upper bound that trails go at stagnation; by default a tenth, less
-        in large instances.
+        Share of the way to the upper bound that trails go at stagnation; by default 96 / n, at
+        most 0.3.
 
     Attributes
     ----------
@@ -80,7 +78,7 @@ class TourColony:
         length: float,
         seed: int,
         *,
-        ants: int | None = None,
+        ants: int = ANTS,
         rho: float = RHO,
         smoothing: float | None = None,
     ) -> None:
@@ -89,8 +87,7 @@ class TourColony:
         self._sums: FloatArray = np.empty_like(self._near)
         self._laid = np.empty_like(guide)
         n = len(guide)
-        self._ants = ants or min(max(n // CITIES_PER_ANT, FEWEST_ANTS), MOST_ANTS)
-        self._seed, self._rho = seed, rho
+        self._seed, self._ants, self._rho = seed, ants, rho
         self._smoothing = min(MOST_SMOOTHED, SMOOTHED / n) if smoothing is None else smoothing
         self._least = 1.0 / (2.0 * n)
         self._age = self._improved = 0
