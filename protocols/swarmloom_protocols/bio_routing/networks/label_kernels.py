@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # Sums from the target differ in rounding from the sums along the path, which decide.
-SLACK = 1e-12
+SLACK = 1e-9
 # Outcomes of a search beside the number of a label.
 NONE, TOO_MANY = -1, -2
 
