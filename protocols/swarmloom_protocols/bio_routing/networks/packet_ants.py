@@ -111,7 +111,9 @@ class PacketAnts:
     Raises
     ------
     InputError
-        An argument is wrong, a kind has no rule, or more ants are asked for than memory allows.
+        An argument is wrong, or a kind has no rule.
+    MemoryLimitError
+        More ants than memory allows; nothing is allocated.
     """
 
     def __init__(
@@ -133,8 +135,8 @@ class PacketAnts:
         self.interaction = interaction_matrix(interaction, len(self.kinds))
         self.ants = whole("ants", ants, 1)
         longest = max(network.n_nodes - 1, 0)
-        limit = longest if most_links is None else whole("most_links", most_links, 1)
-        self.most_links = min(limit, longest)
+        given = longest if most_links is None else whole("most_links", most_links, 1)
+        self.most_links = min(given, longest)
         self.load_step = positive("load_step", load_step, 1.0)
         self.memory_limit, self.device = positive("memory_limit", memory_limit), device
         refuse_too_many(network, len(self.kinds), self.ants, self.most_links, self.memory_limit)
@@ -209,7 +211,7 @@ class PacketAnts:
         count : int, optional
             Routes wanted, at most.
         walks : int, optional
-            Ants sent, half of them by sharpened trails.
+            Ants sent: by trails, by sharpened ones and by loosened ones in turn.
 
         Returns
         -------
@@ -224,13 +226,12 @@ class PacketAnts:
             Target is out of reach, or all ants went astray within `most_links`.
         """
         first, last = self._ends(source, target)
-        row = self._row(self.kinds[0].name if kind is None else kind)
-        whole("count", count, 1)
+        name = self.kinds[0].name if kind is None else kind
+        row, most = self._row(name), whole("count", count, 1)
         weights, key = trail_weights(self._perceived(row, last)), self._pair_key(row, first, last)
         found = self._scouts.sent(first, last, weights, walks, key)
         routes = self._described(found, [row])
-        name = self.kinds[row].name
-        return tuple(sorted(routes, key=lambda route: route.costs[name])[:count])
+        return tuple(sorted(routes, key=lambda route: route.costs[name])[:most])
 
     def route(
         self,

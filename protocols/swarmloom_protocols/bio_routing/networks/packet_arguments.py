@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from swarmloom.errors import InputError
+from swarmloom.errors import InputError, MemoryLimitError
 from swarmloom_protocols.bio_routing.networks.network import Network
 from swarmloom_protocols.bio_routing.networks.packet_kinds import KINDS, PheromoneKind
 from swarmloom_protocols.checks import between
@@ -63,7 +63,7 @@ def refuse_too_many(
     an_ant = n * max(1, most_links) * BYTES_A_STEP
     if tables + ants * an_ant > memory_limit:
         fit = max(0, int((memory_limit - tables) // max(1, an_ant)))
-        raise InputError(
+        raise MemoryLimitError(
             f"{ants} ants from each of {n} nodes over {most_links} links take up to "
             f"{(tables + ants * an_ant) / GIB:.3g} GiB with the trails of {kinds} kinds; allowed: "
             f"memory_limit of {memory_limit / GIB:.3g} GiB, or {fit} ants"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarmloom.device import Device
-from swarmloom.errors import InputError
+from swarmloom.errors import MemoryLimitError
 from swarmloom_protocols.bio_routing.networks.network import Network
 from swarmloom_protocols.bio_routing.networks.packet_kernels import LOST
 from swarmloom_protocols.bio_routing.networks.packet_kinds import PheromoneKind
@@ -24,8 +24,8 @@ FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-# Trails to this power lead to the heaviest link nearly always; half the ants of a query do so.
-SHARPENED = 8.0
+# Trails to the first power lead to the heaviest link nearly always, to the second past it often.
+SHARPENED, LOOSENED = 8.0, 0.5
 LEAST_WEIGHT = 1e-30
 BYTES_A_LINK = 4
 
@@ -69,8 +69,8 @@ class Scouts:
 
         Raises
         ------
-        InputError
-            More ants than memory allows.
+        MemoryLimitError
+            More ants than memory allows; nothing is allocated.
         NoRouteError
             None arrived.
         """
@@ -115,16 +115,17 @@ class Scouts:
     def _refuse_too_many(self, walks: int) -> None:
         an_ant = BYTES_A_LINK * max(1, self.most_links)
         if whole("walks", walks, 1) * an_ant > self.memory_limit:
-            raise InputError(
+            raise MemoryLimitError(
                 f"{walks} walks of {an_ant} bytes each; allowed by memory_limit: "
                 f"{int(self.memory_limit // an_ant)} walks"
             )
 
 
 def trail_weights(trails: FloatArray) -> Float32Array:
-    """Return trails, and sharpened ones, as weights of ants that look for one route."""
-    sharp = np.maximum((trails / trails.max()) ** SHARPENED, LEAST_WEIGHT)
-    return np.stack([trails, sharp]).astype(np.float32)
+    """Return trails, sharpened and loosened ones, as weights of ants that look for routes."""
+    relative = trails / trails.max()
+    sharp = np.maximum(relative**SHARPENED, LEAST_WEIGHT)
+    return np.stack([trails, sharp, relative**LOOSENED]).astype(np.float32)
 
 
 def guiding_weights(
