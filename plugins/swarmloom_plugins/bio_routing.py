@@ -144,11 +144,14 @@ class BioRouting:
 
     @hookimpl
     def swarmloom_observe(self, event: Event) -> None:
-        """Do again what was switched by hand, when a resumed run tells it."""
-        if event.data.get("plugin") != self.name:
-            return
+        """Do again what a resumed run says was switched by hand; warn each run anew."""
+        own = event.data.get("plugin") == self.name
         with self._lock:
-            if event.kind == EventKind.EXPERT_FAILED:
+            if event.kind == EventKind.RUN_STARTED:
+                self._told.forget()
+            elif not own:
+                return
+            elif event.kind == EventKind.EXPERT_FAILED:
                 self._away.add(event.data["expert"])
             elif event.kind == EventKind.EXPERT_RESTORED:
                 self._return(event.data["expert"])
