@@ -42,6 +42,8 @@ IntArray = NDArray[np.int64]
 CostRule = Callable[[Network, FloatArray], ArrayLike]
 # Of deposits that take a share of what lies there: all of it would leave nothing to explore.
 MOST_SHARE = 0.95
+# Of what a link costs: sums along paths stay finite.
+MOST_COST = 1e300
 # Sharpness of the load's prices; see `networks.traffic`.
 SHARPNESS = 20.0
 
@@ -127,7 +129,9 @@ class TripQuality:
         room = np.maximum(upper - trips.best, 0.0)
         # Where all trips cost the same, nothing or not, each is the best.
         near = np.divide(trips.best, trips.costs, out=np.ones(len(worse)), where=worse > 0.0)
-        stable = np.divide(room, room + worse, out=np.ones(len(worse)), where=worse > 0.0)
+        # worse / room may be huge, and room infinite where squares of costs are.
+        ratio = np.where(worse > 0.0, np.inf, 0.0)
+        stable = 1.0 / (1.0 + np.divide(worse, room, out=ratio, where=room > 0.0))
         quality = np.maximum(0.7 * near + 0.3 * stable, 1e-3)
         most = 1.0 + np.exp(self.squash / trips.degrees)
         squashed: FloatArray = most / (
@@ -145,7 +149,7 @@ class PheromoneKind:
     name : str
         Not empty; its ants' random numbers follow from it.
     cost : callable
-        ``cost(network, loads) -> (m,)``: what each link costs, finite and ≥ 0; `loads` is the
+        ``cost(network, loads) -> (m,)``: what each link costs, 0 to 1e300; `loads` is the
         traffic on the links as the ants measure it.
     deposit : callable
         ``deposit(trips) -> (t,)``: what each trip of `Trips` lays on its first link, ≥ 0; of
@@ -244,8 +248,8 @@ def link_costs(kind: PheromoneKind, network: Network, measured: FloatArray) -> F
     Raises
     ------
     InputError
-        A cost is negative or not finite, or they are not one a link; the message names the kind
-        and the link.
+        A cost is negative, NaN or above 1e300, or they are not one a link; the message names the
+        kind and the link.
     """
     assert kind.cost is not None
     costs = real_array(f"costs of kind {kind.name!r}", kind.cost(network, measured))
@@ -254,10 +258,10 @@ def link_costs(kind: PheromoneKind, network: Network, measured: FloatArray) -> F
             f"costs of kind {kind.name!r} are of shape {costs.shape}; allowed: one of each of "
             f"the {network.n_links} links"
         )
-    for link in np.flatnonzero(~(np.isfinite(costs) & (costs >= 0.0)) & network.link_works):
+    for link in np.flatnonzero(~((costs >= 0.0) & (costs <= MOST_COST)) & network.link_works):
         raise InputError(
             f"kind {kind.name!r}: cost of {network.link_name(int(link))} is {costs[link]}; "
-            "allowed: finite, ≥ 0"
+            f"allowed: 0 to {MOST_COST:g}"
         )
     return costs
 

@@ -279,6 +279,18 @@ def test_the_better_trip_lays_more_and_the_best_the_gain():
     assert (TripQuality()(trips_of([0.0, 0.0], best=0.0, mean=0.0)) == 0.02).all()
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-300, 1e200, 1e298])
+def test_costs_may_be_nothing_tiny_or_huge(scale):
+    network = small_world(0)
+    delays = scale * network.delays
+    network = Network(network.sources, network.targets, 1.0, delays)
+    ants = PacketAnts(network, rng=np.random.default_rng(0))
+    ants.round(30)
+    best = nx.dijkstra_path_length(as_graph(network, delays), 0, 15)
+    assert best <= ants.route(0, 15).costs["latency"] <= 1.5 * best
+    assert ants.front(0, 15)[0].costs["latency"] == pytest.approx(best)
+
+
 @pytest.mark.row("B6")
 def test_after_failures_ants_go_round_and_pairs_without_a_way_are_named():
     gaps = []
@@ -497,6 +509,10 @@ def test_kinds_are_checked(changes, message):
     [
         ({"cost": lambda network, loads: [1.0, -1.0, 1.0]}, r"link 1 \(b → c\) is -1"),
         ({"cost": lambda network, loads: [np.nan, 1.0, 1.0]}, r"link 0 \(a → b\) is nan"),
+        (
+            {"cost": lambda network, loads: [1.0, 1.0, np.inf]},
+            r"\(c → a\) is inf; allowed: 0 to 1e",
+        ),
         ({"cost": lambda network, loads: [1.0]}, r"shape \(1,\)"),
         ({"deposit": lambda trips: -1.0 + 0 * trips.costs}, "from node 0 to . is -1"),
         ({"deposit": lambda trips: 1.0 + 0 * trips.costs}, "is 1.0; allowed: 0 to 0.95"),
