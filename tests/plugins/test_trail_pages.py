@@ -41,10 +41,11 @@ def test_stigmergy_page_runs(ledger_off, capsys):
 
 def test_bio_routing_page_runs(ledger_off, capsys):
     run_blocks("bio_routing")
-    calls, trails, route, index = capsys.readouterr().out.splitlines()
+    calls, trails, route, out, index = capsys.readouterr().out.splitlines()
     assert int(calls.split()[0]) < 240
     assert trails.index("steady") < trails.index("flaky")
     assert "('manager', 'steady')" in route
+    assert out == '{"taken_out": ["flaky"]}'
     assert index.startswith("[[")
 
 
