@@ -153,6 +153,18 @@ def test_front_of_latency_and_reliability(diamond):
     assert [path.links for path in pareto_front(diamond, "a", "a", [1] * 4, [1] * 4)] == [()]
 
 
+@pytest.mark.row("B3")
+def test_front_of_every_number():
+    # Stage i costs 2ⁱ by the one or by the other measure: each split of 2⁶ − 1 is unbeaten.
+    stages = np.arange(6).repeat(2)
+    network = Network(stages, stages + 1, 1.0)
+    first = np.where(np.arange(12) % 2, 2.0**stages, 0.0)
+    second = np.where(np.arange(12) % 2, 0.0, 2.0**stages)
+    front = pareto_front(network, 0, 6, first, second)
+    assert [path.cost for path in front] == list(range(64))
+    assert [second[list(path.links)].sum() for path in front] == list(range(63, -1, -1))
+
+
 def test_k_shortest_uses_the_cheapest_of_parallel_links():
     network = Network([0, 0, 1, 0], [1, 1, 2, 2], 1, [3.0, 1.0, 1.0, 5.0])
     found = k_shortest(network, 0, 2, 9)
