@@ -25,9 +25,9 @@ SCHEDULE = ((25, 25), (75, 5), (125, 3), (250, 2))
 # Iterations without a better tour, and branches of a city, at which trails are smoothed.
 PATIENCE = 30
 STAGNANT = 2.1
-# Smoothing in instances of n cities: this over n, so that an ant leaves the guide at as many cities
-# of a large instance as of a small one.
-SMOOTHED = 96.0
+# Smoothing in instances of n cities, this over n²: fitted to instances of 318 and 1,002 cities, where
+# 0.3 and 0.03 were the better of two settings each.
+SMOOTHED = 3e4
 MOST_SMOOTHED = 0.3
 
 
@@ -53,8 +53,8 @@ class TourColony:
     rho : float, optional
         Share of each trail that evaporates in an iteration.
     smoothing : float, optional
-        Share of the way to the upper bound that trails go at stagnation; by default 96 / n, at
-        most 0.3.
+        Share of the way to the upper bound that trails go at stagnation; by default
+        30,000 / n², at most 0.3.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class TourColony:
         self._laid = np.empty_like(guide)
         n = len(guide)
         self._seed, self._ants, self._rho = seed, ants, rho
-        self._smoothing = min(MOST_SMOOTHED, SMOOTHED / n) if smoothing is None else smoothing
+        self._smoothing = min(MOST_SMOOTHED, SMOOTHED / n**2) if smoothing is None else smoothing
         self._least = 1.0 / (2.0 * n)
         self._age = self._improved = 0
         self.order, self.length = guide, length

@@ -39,7 +39,7 @@ __all__ = ["Progress", "Tour", "iterated_local_search", "solve_tour"]
 Method = Literal["auto", "ants", "kicks"]
 
 # Up to which size ants are taken: see the table of the guide.
-MOST_FOR_ANTS = 3000
+MOST_FOR_ANTS = 1500
 # Neighbours on the lists of local search and of the ants.
 SHORT_LIST = 10
 LONG_LIST = 20
@@ -162,7 +162,7 @@ def solve_tour(
     seed : int or Generator, optional
         The same seed makes the same steps; how many fit into the time differs.
     method : {"auto", "ants", "kicks"}, optional
-        MAX-MIN ants with local search, or iterated local search. "auto" takes ants up to 3,000
+        MAX-MIN ants with local search, or iterated local search. "auto" takes ants up to 1,500
         cities. Up to 7 cities the answer is exact, whatever the method.
     target : float, optional
         End as soon as a tour is no longer than this.
