@@ -25,8 +25,8 @@ SCHEDULE = ((25, 25), (75, 5), (125, 3), (250, 2))
 # Iterations without a better tour, and branches of a city, at which trails are smoothed.
 PATIENCE = 30
 STAGNANT = 2.1
-# Smoothing in instances of n cities, this over n²: fitted to instances of 318 and 1,002 cities, where
-# 0.3 and 0.03 were the better of two settings each.
+# Smoothing in instances of n cities, this over n²: fitted to instances of 318 and 1,002 cities,
+# where 0.3 and 0.03 were the better of two settings each.
 SMOOTHED = 3e4
 MOST_SMOOTHED = 0.3
 
