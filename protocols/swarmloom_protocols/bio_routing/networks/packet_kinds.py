@@ -97,13 +97,13 @@ class TripQuality:
     window : int
         w, trips.
     squash : float
-        a, ≥ 0.
+        a, ≥ 0; 10 in the paper, under which many links at a node are told apart slowly.
     """
 
     gain: float = 0.02
     confidence: float = 0.95
     window: int = 300
-    squash: float = 10.0
+    squash: float = 60.0
 
     def __post_init__(self) -> None:
         positive("gain", self.gain, MOST_SHARE)
@@ -225,7 +225,7 @@ KINDS = {
     "reliability": PheromoneKind("reliability", losses, TripQuality()),
     "hops": PheromoneKind("hops", hops, TripQuality()),
     "width": PheromoneKind("width", narrowness, TripQuality(), widest=True),
-    "load": PheromoneKind("load", load_prices, TripQuality()),
+    "load": PheromoneKind("load", load_prices, TripQuality(squash=10.0)),
 }
 
 
