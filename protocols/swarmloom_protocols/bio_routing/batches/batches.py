@@ -110,12 +110,12 @@ class _Batch:
     @property
     def fewest_empty(self) -> int:
         """No assignment leaves fewer of the T·k places in the tasks' lists empty."""
-        wanted, room = len(self.scores) * self.k, self.capacities.sum()
+        wanted, room = len(self.scores) * self.k, int(self.capacities.sum())
         if not self.full:
             allowed = self.scores > -np.inf
-            wanted = np.minimum(allowed.sum(axis=1), self.k).sum()
-            room = np.minimum(allowed.sum(axis=0), self.capacities).sum()
-        return int(len(self.scores) * self.k - min(wanted, room))
+            wanted = int(np.minimum(allowed.sum(axis=1), self.k).sum())
+            room = int(np.minimum(allowed.sum(axis=0), self.capacities).sum())
+        return len(self.scores) * self.k - min(wanted, room)
 
 
 def route_batch(
