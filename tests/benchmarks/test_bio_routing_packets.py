@@ -132,7 +132,7 @@ def test_front_beside_labels(benchmark):
     facts |= {"ants ms": 1e3 * float(np.median(ants_seconds))}
     facts["labels ms"] = 1e3 * float(np.median(exact_seconds))
     tell(benchmark, f"hypervolume over the exact one's, {len(shares)} networks", **facts)
-    assert np.mean(shares) >= 0.98
+    assert min(shares) >= 0.98
     benchmark.pedantic(lambda: None, rounds=1)
 
 

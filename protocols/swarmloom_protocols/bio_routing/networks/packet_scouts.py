@@ -152,7 +152,8 @@ def guiding_weights(
     -------
     ndarray of float32, shape (w, m)
     """
-    rows = [(one @ trails) * attraction(network, one @ costs, *ends) for one in weightings]
+    loosened = trails**LOOSENED
+    rows = [(one @ loosened) * attraction(network, one @ costs, *ends) for one in weightings]
     return np.stack(rows).astype(np.float32)
 
 
