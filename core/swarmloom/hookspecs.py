@@ -108,7 +108,7 @@ class CycleSpecs:
 
         Returns bool (tasks × experts), False for whoever must not be asked, or None for no
         objection. An expert has to be admitted by all. A task that nobody is admitted to ends
-        unanswered.
+        unanswered. Where an implementation fails or is disabled its objections are gone with it.
 
         Who may implement it: whoever takes experts out, or sets limits that they must keep.
         """

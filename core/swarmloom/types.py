@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from swarmloom.errors import InputError
+
 if TYPE_CHECKING:
     from scipy import sparse
 
@@ -379,13 +381,37 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something one member of the swarm sends another."""
+    """Something one member of the swarm sends another.
+
+    Attributes
+    ----------
+    source, destination : str
+        Names of the members.
+    size : int
+        In whatever unit the routing plugin takes.
+    max_latency : float or None
+        Seconds that the way may take, ≥ 0; None for any.
+    min_reliability : float or None
+        Least probability of arriving, 0 to 1; None for any.
+
+    Raises
+    ------
+    InputError
+        If a limit is out of its range.
+    """
 
     source: str
     destination: str
     size: int = 0
     max_latency: float | None = None
     min_reliability: float | None = None
+
+    def __post_init__(self) -> None:
+        latency, reliability = self.max_latency, self.min_reliability
+        if latency is not None and not latency >= 0.0:
+            raise InputError(f"max_latency is {latency}; allowed: seconds ≥ 0, or None")
+        if reliability is not None and not 0.0 <= reliability <= 1.0:
+            raise InputError(f"min_reliability is {reliability}; allowed: 0 to 1, or None")
 
 
 @dataclass(frozen=True, slots=True)

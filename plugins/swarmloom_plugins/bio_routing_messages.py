@@ -45,7 +45,8 @@ def fastest_path(
         A limit is out of its range.
     """
     names = list(dict.fromkeys(name for link in links for name in (link.source, link.target)))
-    for member in (message.source, message.destination):
+    # Without links anybody may send: of two unknown names the receiver's is the one to mend.
+    for member in (message.destination, message.source):
         if member not in names:
             raise NoRouteError(
                 f"no route from {message.source!r} to {message.destination!r}: "

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from swarmloom import Message, Task, hookimpl
+from swarmloom.errors import InputError
 from swarmloom.hookdocs import hook_docs
 from tests.core.swarms import answering, inline, make_swarm
 
@@ -70,3 +71,18 @@ def test_no_argument_of_a_hook_has_a_default(doc):
 def test_every_hook_is_found():
     assert len(DOCS) == len({doc.name for doc in DOCS}) >= 18
     assert all(doc.name.startswith("swarmloom_") for doc in DOCS)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_latency": -1.0},
+        {"max_latency": float("nan")},
+        {"min_reliability": 2.0},
+        {"min_reliability": float("nan")},
+    ],
+)
+def test_a_message_with_impossible_limits_is_the_senders_error(limits):
+    """Not a failure of the plugin that was to find its way."""
+    with pytest.raises(InputError, match=f"{next(iter(limits))} is .*; allowed: "):
+        Message("a", "b", **limits)

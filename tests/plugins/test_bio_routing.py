@@ -309,6 +309,14 @@ def test_tools_show_trails_and_find_routes(tools):
         tools["find_route"](swarm, max_latency="soon", **ends)
 
 
+def test_the_receiver_whom_nobody_knows_is_named(tools):
+    told = json.loads(
+        tools["find_route"](swarm_of(2, make_protocol()), source="lead", destination="nobody")
+    )
+    assert told["route"] is None
+    assert "'nobody' is no member" in told["reason"]
+
+
 # -- in a crew -------------------------------------------------------------------------------------
 
 

@@ -52,7 +52,7 @@ def optimal_flows(traffic: Traffic) -> FoundFlows:
     solver: Any = linprog
     result = solver(
         objective,
-        A_ub=_capacities(traffic, unit),
+        A_ub=_capacities(traffic),
         b_ub=np.zeros(len(links)),
         A_eq=balance,
         b_eq=wanted,
@@ -86,9 +86,14 @@ def _conservation(traffic: Traffic, unit: float) -> tuple[Any, FloatArray]:
     return csr_array(widened), traffic.amounts[others] / unit
 
 
-def _capacities(traffic: Traffic, unit: float) -> Any:
-    """Return that what passes a link is at most its capacity times the largest utilisation."""
+def _capacities(traffic: Traffic) -> Any:
+    """Return that what passes a link is at most its capacity times the largest utilisation.
+
+    The utilisation is in units of the mean demand over the mean capacity: the solver takes
+    coefficients far below 1 for 0.
+    """
     net, n_roots = traffic.network, len(traffic.pairs.roots)
-    capacities = net.capacities[net.link_works] / unit
+    capacities = net.capacities[net.link_works]
+    capacities = capacities / capacities.mean()
     passing = kron(np.ones((1, n_roots)), eye_array(len(capacities)), format="csr")
     return csr_array(hstack([passing, csr_array(-capacities[:, None])], format="csr"))

@@ -172,6 +172,8 @@ def within_limits(
             longer = latency + weights.delays[link]
             weaker = reliability * weights.reliabilities[link]
             dearer = cost + weights.prices[link]
+            if dearer == np.inf:
+                continue
             if _hopeless(end, longer, weaker, ahead, limits) or _dominated(
                 labels, newest[end], longer, weaker, limits
             ):

@@ -55,6 +55,9 @@ def test_costs_in_place_of_delays(diamond):
     assert (path.nodes, path.cost, path.latency) == (("a", "c", "d"), 2.0, 4.0)
     assert shortest(diamond, "a", "d", costs=[math.inf, 0, 9, 9]).cost == 18.0
     assert widest(diamond, "a", "d", costs=[math.inf, 0, 9, 9]).capacity == 1.0
+    assert constrained(diamond, "a", "d", costs=[math.inf, 0, 9, 9]).cost == 18.0
+    with pytest.raises(NoRouteError):
+        constrained(diamond, "a", "d", costs=[math.inf, 0, math.inf, 9], max_latency=9.0)
 
 
 @pytest.mark.row("B10")

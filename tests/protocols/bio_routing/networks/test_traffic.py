@@ -295,3 +295,13 @@ def test_a_failure_that_names_no_link_changes_nothing():
         split.fail(links=[0], rounds=-1)
     np.testing.assert_array_equal(split.loads, loads)
     assert split.network.link_works.all()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e9, 1e12])
+def test_the_program_does_not_depend_on_the_unit_of_demands(scale):
+    """Capacities that are tiny beside the demands are not taken for 0 by the solver."""
+    network = Network([0, 0, 1, 2], [1, 2, 3, 3], [10.0, 5.0, 10.0, 5.0], names="abcd")
+    demands = {("a", "d"): 9.0 * scale, ("b", "d"): scale}
+    split = split_traffic(network, demands, method="lp")
+    assert split.max_utilisation / scale == pytest.approx(2 / 3)
+    assert split.lower_bound / scale == pytest.approx(2 / 3)
